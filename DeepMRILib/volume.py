@@ -1,0 +1,196 @@
+"""Images with their place in space: a voxel array and the affine that takes voxel indices to RAS millimetres."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from DeepMRILib.errors import InputError
+
+GEOMETRY_TOLERANCE_MM = 1e-2
+"""Corners of two grids further apart than this are another geometry: NIfTI's float32 affines round at about 1e-4 mm."""
+
+
+@dataclass(frozen=True, eq=False)
+class Volume:
+    """A 3D image, or one with several components per voxel.
+
+    Attributes:
+        array: (i, j, k) or (i, j, k, c), any real or complex type.
+        affine: (4, 4) float64, voxel index (i, j, k, 1) to RAS millimetres.
+
+    Raises:
+        InputError: the array is not 3D or 4D or has an empty axis, or the affine is not an invertible 4 x 4 matrix.
+
+    Example:
+        >>> Volume(np.zeros((4, 5, 6)), np.diag([2, 2, 3, 1])).spacing
+        (2.0, 2.0, 3.0)
+    """
+
+    array: NDArray
+    affine: NDArray = field(default_factory=lambda: np.eye(4))
+
+    def __post_init__(self) -> None:
+        array = np.asanyarray(self.array)
+        if array.ndim not in (3, 4) or 0 in array.shape:
+            raise InputError(
+                f"An image of shape {array.shape} cannot be used: expected 3 axes, or 4 with several values per voxel, "
+                "none of them empty."
+            )
+        object.__setattr__(self, "array", array)
+        object.__setattr__(self, "affine", _checked_affine(self.affine))
+
+    def __array__(self, dtype: np.dtype | None = None, copy: bool | None = None) -> NDArray:
+        """The voxel array: numpy functions take a Volume directly."""
+        if copy:
+            return np.array(self.array, dtype=dtype)
+        return np.asarray(self.array, dtype=dtype)
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """The number of voxels along i, j and k."""
+        return self.array.shape[:3]
+
+    @property
+    def spacing(self) -> tuple[float, float, float]:
+        """Voxel edge lengths in mm along i, j and k."""
+        return tuple(float(edge) for edge in np.linalg.norm(self.affine[:3, :3], axis=0))
+
+    @property
+    def voxel_volume(self) -> float:
+        """The volume of one voxel in mm3."""
+        return float(abs(np.linalg.det(self.affine[:3, :3])))
+
+    def like(self, array: ArrayLike) -> Volume:
+        """A plain Volume of another array on the same grid."""
+        return Volume(np.asanyarray(array), self.affine)
+
+    def same_grid(self, other: Volume) -> bool:
+        """Whether every voxel of ``other`` lies where the same voxel of this volume lies."""
+        if self.shape != other.shape:
+            return False
+        corners = np.array(np.meshgrid(*[(0, n - 1) for n in self.shape], [1], indexing="ij")).reshape(4, -1)
+        return bool(np.abs((self.affine - other.affine) @ corners).max() < GEOMETRY_TOLERANCE_MM)
+
+    def voxel_from_ras(self, points: ArrayLike) -> NDArray:
+        """Continuous voxel indices (n, 3) of points (n, 3) in RAS mm."""
+        points = np.atleast_2d(np.asarray(points, dtype=float))
+        return np.linalg.solve(self.affine, np.c_[points, np.ones(len(points))].T).T[:, :3]
+
+    def ras_from_voxel(self, indices: ArrayLike) -> NDArray:
+        """Points (n, 3) in RAS mm of continuous voxel indices (n, 3)."""
+        indices = np.atleast_2d(np.asarray(indices, dtype=float))
+        return (self.affine @ np.c_[indices, np.ones(len(indices))].T).T[:, :3]
+
+
+@dataclass(frozen=True, eq=False)
+class DiffusionVolume(Volume):
+    """A diffusion-weighted image: one image per b-value and direction.
+
+    Attributes:
+        array: (i, j, k, n), n images.
+        affine: (4, 4), voxel index to RAS millimetres.
+        b_values: (n,) in s/mm2, in the order of the images.
+        directions: (n, 3) unit vectors in RAS, zero where b = 0, or None when unknown.
+
+    Raises:
+        InputError: the image is not 4D, or b-values or directions do not match its n images.
+
+    Example:
+        >>> DiffusionVolume(np.ones((4, 4, 2, 3)), np.eye(4), [0, 50, 800]).b_values
+        array([  0.,  50., 800.])
+    """
+
+    b_values: NDArray = field(default_factory=lambda: np.zeros(0))
+    directions: NDArray | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.array.ndim != 4:
+            raise InputError(
+                f"A diffusion series has 4 axes (i, j, k, b-values); this image is 3D, of shape {self.array.shape}. "
+                "Give the whole series in one 4D image."
+            )
+        object.__setattr__(self, "b_values", checked_b_values(self.b_values, self.array.shape[3]))
+        if self.directions is not None:
+            object.__setattr__(self, "directions", _checked_directions(self.directions, self.array.shape[3]))
+
+    def with_array(self, array: ArrayLike) -> DiffusionVolume:
+        """The same series with another array of the same shape."""
+        return replace(self, array=np.asanyarray(array))
+
+
+def checked_b_values(b_values: ArrayLike, count: int | None = None) -> NDArray:
+    """b-values in s/mm2 as a float array (n,), or an InputError that says what is wrong with them.
+
+    Args:
+        b_values: as given by a user or a file.
+        count: how many images there are, when known.
+    """
+    try:
+        values = np.asarray(b_values, dtype=float).ravel()
+    except (TypeError, ValueError) as error:
+        raise InputError(f"The b-values must be numbers in s/mm2; got {b_values!r}.") from error
+    if values.size == 0:
+        raise InputError("The b-values are missing. Give one b-value in s/mm2 for each image of the series.")
+    if not np.isfinite(values).all():
+        raise InputError("The b-values contain NaN or infinite entries; each must be a number in s/mm2.")
+    if (values < 0).any():
+        raise InputError(f"The b-values contain {values.min():g}; b-values are zero or positive, in s/mm2.")
+    if count is not None and values.size != count:
+        raise InputError(
+            f"There are {values.size} b-values for {count} images. Give one b-value for each image, in their order."
+        )
+    return values
+
+
+def checked_mask(mask: Volume | ArrayLike | None, volume: Volume) -> NDArray:
+    """A mask as bool (i, j, k) on the grid of ``volume``; everything when None.
+
+    Raises:
+        InputError: another shape or another place in space, or nothing inside.
+    """
+    if mask is None:
+        return np.ones(volume.shape, dtype=bool)
+    array = np.asarray(mask)
+    if array.ndim == 4 and array.shape[3] == 1:
+        array = array[..., 0]
+    if array.shape != volume.shape:
+        raise InputError(
+            f"The mask has {_times(array.shape)} voxels and the image {_times(volume.shape)}. "
+            "Resample the mask to the image, or draw it there."
+        )
+    if isinstance(mask, Volume) and not mask.same_grid(volume):
+        raise InputError(
+            "The mask has as many voxels as the image but lies elsewhere in space (another origin, spacing or "
+            "orientation). Resample the mask to the image, or draw it there."
+        )
+    inside = np.nan_to_num(array) != 0
+    if not inside.any():
+        raise InputError("The mask is empty: no voxel is inside. Draw or choose a region on the image.")
+    return inside
+
+
+def _times(shape: tuple[int, ...]) -> str:
+    return " x ".join(str(n) for n in shape)
+
+
+def _checked_affine(affine: ArrayLike) -> NDArray:
+    matrix = np.asarray(affine, dtype=float)
+    if matrix.shape != (4, 4) or not np.isfinite(matrix).all() or abs(np.linalg.det(matrix[:3, :3])) < 1e-12:
+        raise InputError(
+            "The affine must be an invertible 4 x 4 matrix from voxel indices to RAS mm; "
+            f"got shape {matrix.shape}. Check the image's header for zero or missing spacing."
+        )
+    return matrix
+
+
+def _checked_directions(directions: ArrayLike, count: int) -> NDArray:
+    vectors = np.asarray(directions, dtype=float)
+    if vectors.shape != (count, 3):
+        raise InputError(
+            f"The gradient directions have shape {vectors.shape}; expected ({count}, 3), one vector for each image."
+        )
+    return vectors
