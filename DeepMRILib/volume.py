@@ -122,6 +122,39 @@ class DiffusionVolume(Volume):
         return replace(self, array=np.asanyarray(array))
 
 
+@dataclass(frozen=True, eq=False)
+class LabelVolume(Volume):
+    """Regions: an integer per voxel, 0 for none, with a name for each.
+
+    Attributes:
+        array: (i, j, k) integers.
+        affine: (4, 4), voxel index to RAS millimetres.
+        names: label to name; a label without one is called by its number.
+
+    Raises:
+        InputError: the array is not 3D or holds fractions.
+
+    Example:
+        >>> LabelVolume(np.array([[[0, 1, 7]]]), np.eye(4), {1: "liver"}).names
+        {1: 'liver', 7: '7'}
+    """
+
+    names: dict[int, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.array.ndim != 3:
+            raise InputError(f"Regions are a 3D image of whole numbers; this image has shape {self.array.shape}.")
+        whole = np.asarray(self.array)
+        if not np.issubdtype(whole.dtype, np.integer):
+            whole = np.rint(np.nan_to_num(whole)).astype(np.int32)
+            if not np.array_equal(whole, np.nan_to_num(self.array)):
+                raise InputError("Regions are whole numbers, 0 for none; this image holds fractions. Give a label map.")
+        object.__setattr__(self, "array", whole)
+        present = [int(label) for label in np.unique(whole) if label != 0]
+        object.__setattr__(self, "names", {label: self.names.get(label, str(label)) for label in present})
+
+
 def checked_b_values(b_values: ArrayLike, count: int | None = None) -> NDArray:
     """b-values in s/mm2 as a float array (n,), or an InputError that says what is wrong with them.
 

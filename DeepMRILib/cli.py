@@ -1,0 +1,176 @@
+"""The command line ``deepmri``: one command per job, made from the table of jobs and their options classes.
+
+What a user did wrong is one sentence on standard error and exit code 2; an error of ours keeps its traceback.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import io
+import re
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+from DeepMRILib import __version__
+from DeepMRILib.cli_inputs import INPUT_FLAGS, read_input
+from DeepMRILib.errors import Cancelled, DeepMRIError, InputError, require
+from DeepMRILib.jobs import JOBS, Job, load
+from DeepMRILib.options import from_json, settings
+
+PROGRAM = "deepmri"
+EXIT_BAD_INPUT, EXIT_STOPPED = 2, 130
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code."""
+    try:
+        return _dispatch(list(sys.argv[1:] if arguments is None else arguments))
+    except DeepMRIError as error:
+        print(f"{PROGRAM}: {error}", file=sys.stderr)  # noqa: T201
+        return EXIT_BAD_INPUT
+    except MemoryError:
+        print(f"{PROGRAM}: Not enough memory. Take a mask or a smaller region, or close other programs.", file=sys.stderr)  # noqa: T201
+        return EXIT_BAD_INPUT
+    except (KeyboardInterrupt, Cancelled):
+        print(f"\n{PROGRAM}: Stopped; nothing was written.", file=sys.stderr)  # noqa: T201
+        return EXIT_STOPPED
+
+
+def _dispatch(arguments: list[str]) -> int:
+    if arguments[:1] == ["--version"]:
+        print(f"{PROGRAM} {__version__}")  # noqa: T201
+        return 0
+    methods = {job.method: f"{PROGRAM} {job.method}: {_method_summary(job.method)}" for job in JOBS}
+    method = arguments[0] if arguments else "--help"
+    if method not in methods:
+        _parse({name: _described(name, _method_summary(name)) for name in methods}, [method], PROGRAM)
+        return 0  # only --help comes back: tyro has printed it
+    commands = {job.name: command_type(job) for job in JOBS if job.method == method}
+    command = _parse(commands, arguments[1:] or ["--help"], f"{PROGRAM} {method}")
+    return run_command(next(job for job in JOBS if isinstance(command, commands.get(job.name, ()))), command)
+
+
+def _method_summary(method: str) -> str:
+    return ", ".join(job.name for job in JOBS if job.method == method)
+
+
+def _described(name: str, summary: str) -> Callable[[], None]:
+    def command() -> None: ...
+
+    command.__doc__ = summary
+    command.__name__ = name
+    return command
+
+
+def _parse(commands: dict[str, Any], arguments: list[str], program: str) -> Any:
+    """Parse with tyro; its boxed complaint becomes one sentence.
+
+    Raises:
+        InputError: the arguments are not understood.
+    """
+    tyro = require("tyro", "The command line")
+    complaint = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(complaint):
+            return tyro.extras.subcommand_cli_from_dict(commands, prog=program, args=arguments, config=())
+    except SystemExit as stop:
+        if not stop.code:
+            raise
+        raise InputError(_one_sentence(complaint.getvalue(), program)) from stop
+
+
+def _one_sentence(box: str, program: str) -> str:
+    lines = [re.sub(r"[│╭╮╰╯─]+", " ", line).strip() for line in re.sub(r"\x1b\[[0-9;]*m", "", box).splitlines()]
+    text = " ".join(line for line in lines if line)
+    text = re.sub(r"\s+", " ", text.partition("For full helptext")[0]).strip(" .")
+    text = re.sub(r"^(Parsing error|Unrecognized options|Required options|Invalid \w+)\s(?=\1|\w)", "", text) or text
+    return f"{text}. See {program} --help."
+
+
+def command_type(job: Job) -> type:
+    """A dataclass whose fields are a job's arguments: inputs, every setting, and where the result goes."""
+    tyro = require("tyro", "The command line")
+    fields: list[tuple[str, Any, Any]] = []
+    for item in job.inputs:
+        hint = tyro.conf.Positional[Path] if item.required else (Path | None)
+        default = dataclasses.MISSING if item.required else None
+        fields.append(_argument(item.name, hint, default, item.help))
+        for flag, text in INPUT_FLAGS.get(item.kind, {}).items():
+            fields.append(_argument(flag, str | None, None, text))
+    hints = {item.name: item for item in dataclasses.fields(job.options_type)}
+    types = _resolved_types(job.options_type)
+    for item in settings(job.options_type):
+        fields.append(_argument(item.name, types[item.name], hints[item.name].default, item.tooltip.rstrip(".")))
+    fields.append(_argument("output", Path, dataclasses.MISSING, "Folder for the result; it must not exist yet", ["-o"]))
+    flag = tyro.conf.FlagCreatePairsOff[bool]
+    fields.append(_argument("overwrite", flag, False, "Replace an older result in the output folder"))
+    fields.append(_argument("no_report", flag, False, "Leave out report.html, the page with pictures"))
+    fields.append(_argument("quiet", flag, False, "No progress bar", ["-q"]))
+    made = dataclasses.make_dataclass(job.name, fields, kw_only=True)
+    made.__doc__ = job.summary + "."
+    return made
+
+
+def _resolved_types(options_type: type) -> dict[str, Any]:
+    import typing
+
+    return typing.get_type_hints(options_type)
+
+
+def _argument(name: str, hint: Any, default: Any, text: str, aliases: Sequence[str] = ()) -> tuple[str, Any, Any]:
+    tyro = require("tyro", "The command line")
+    annotated = Annotated[hint, tyro.conf.arg(help=text, aliases=tuple(aliases) or None)]
+    made = dataclasses.field() if default is dataclasses.MISSING else dataclasses.field(default=default)
+    return name, annotated, made
+
+
+def run_command(job: Job, command: Any) -> int:
+    """Read the inputs, run the job and write its result."""
+    from DeepMRILib.results import check_output, new_folder
+
+    given = dataclasses.asdict(command)
+    options = from_json(job.options_type, {item.name: given[item.name] for item in settings(job.options_type)})
+    check_output(command.output, overwrite=command.overwrite)
+    inputs = {item.name: read_input(item, given) for item in job.inputs}
+    bar = _silent if command.quiet else ProgressBar()
+    result = job.run(inputs, options, bar)
+    with new_folder(command.output, overwrite=command.overwrite) as folder:
+        result.write_files(folder)
+        pictured = job.report is not None and not command.no_report and _write_report(job, result, folder)
+    bar(1.0, f"Written to {command.output}" + (", see report.html" if pictured else ""))
+    return 0
+
+
+def _write_report(job: Job, result: Any, folder: Path) -> bool:
+    load(job.report)(result).write(folder / "report.html")
+    return True
+
+
+def _silent(fraction: float, message: str) -> None:
+    """Show nothing."""
+
+
+class ProgressBar:
+    """A bar on standard error where there is a terminal, a line per message elsewhere."""
+
+    WIDTH = 28
+
+    def __init__(self) -> None:
+        self._terminal = sys.stderr.isatty()
+        self._message = ""
+        self._shown = 0.0
+
+    def __call__(self, fraction: float, message: str) -> None:
+        now = time.monotonic()
+        if self._terminal and (now - self._shown > 0.1 or fraction >= 1):
+            self._shown = now
+            done = round(self.WIDTH * min(max(fraction, 0), 1))
+            line = f"\r\x1b[K[{'#' * done}{' ' * (self.WIDTH - done)}] {fraction:4.0%}  {message}"
+            print(line, end="\n" if fraction >= 1 else "", file=sys.stderr, flush=True)  # noqa: T201
+        elif not self._terminal and message != self._message:
+            print(message, file=sys.stderr, flush=True)  # noqa: T201
+        self._message = message

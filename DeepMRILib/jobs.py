@@ -1,0 +1,147 @@
+"""Every job of the extension, in one table.
+
+The command line, the worker, the panels and the docs are made from this table: a job that stands here has all four
+doors, and there is nothing to add anywhere else.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from DeepMRILib.errors import InputError
+from DeepMRILib.options import validate
+from DeepMRILib.progress import Progress
+
+Kind = Literal["volume", "diffusion", "mask", "labels", "points", "model"]
+
+
+@dataclass(frozen=True)
+class Input:
+    """One thing a job works on.
+
+    Attributes:
+        name: the parameter of the job's function.
+        kind: what it is; the doors know from it how to read and show it.
+        help: one sentence for help texts, no full stop.
+        required: required inputs come first and by position, the others by keyword.
+    """
+
+    name: str
+    kind: Kind
+    help: str
+    required: bool = True
+
+
+@dataclass(frozen=True)
+class Job:
+    """One plain function ``job(*inputs, options, *, progress=None) -> result`` and what the doors need to know of it.
+
+    Functions and classes are named as ``"module:name"`` and imported when used, so that this table costs nothing.
+
+    Attributes:
+        method: the method's package, e.g. ``"ivim"``.
+        name: the job's name within it, e.g. ``"fit"``.
+        summary: one sentence.
+        function, options, result: the function, its options class and its result class.
+        example: a function without arguments that makes small inputs (a dict by input name): for tests and docs.
+        report: a function from result to ``Report``; None where there is nothing to show.
+    """
+
+    method: str
+    name: str
+    summary: str
+    function: str
+    options: str
+    result: str
+    inputs: tuple[Input, ...]
+    example: str
+    report: str | None = None
+
+    @property
+    def key(self) -> str:
+        """The job's full name, e.g. ``"ivim.fit"``."""
+        return f"{self.method}.{self.name}"
+
+    @property
+    def options_type(self) -> type:
+        """The options class."""
+        return load(self.options)
+
+    def example_inputs(self) -> dict[str, Any]:
+        """Small inputs on which the job runs in about a second."""
+        return load(self.example)()
+
+    def run(self, inputs: Mapping[str, Any], options: Any = None, progress: Progress | None = None) -> Any:
+        """Run the job in this process.
+
+        Args:
+            inputs: by name; what is None or absent is not given to the job.
+            options: the job's options; its defaults when None.
+            progress: told how far it is; may raise ``Cancelled``.
+
+        Raises:
+            InputError: an input is missing or unknown, or a setting is bad; and whatever the job raises.
+        """
+        given = {name: value for name, value in inputs.items() if value is not None}
+        unknown = set(given) - {item.name for item in self.inputs}
+        if unknown:
+            raise InputError(f"{sorted(unknown)[0]} is not an input of {self.key}.")
+        missing = [item for item in self.inputs if item.required and item.name not in given]
+        if missing:
+            raise InputError(f"The {missing[0].name} is missing. {missing[0].help}.")
+        required = [given.pop(item.name) for item in self.inputs if item.required]
+        options = validate(self.options_type() if options is None else options)
+        return load(self.function)(*required, options, **given, progress=progress)
+
+
+def load(reference: str) -> Any:
+    """What ``"module:name"`` names."""
+    module, _, name = reference.partition(":")
+    return getattr(importlib.import_module(module), name)
+
+
+def find_job(key: str) -> Job:
+    """The job called ``method.name``.
+
+    Raises:
+        InputError: there is none.
+    """
+    for job in JOBS:
+        if job.key == key:
+            return job
+    raise InputError(f"There is no job {key!r}; there are {', '.join(job.key for job in JOBS)}.")
+
+
+DIFFUSION = Input("volume", "diffusion", "Diffusion-weighted series: one image per b-value and direction")
+
+JOBS: tuple[Job, ...] = (
+    Job(
+        method="ivim",
+        name="fit",
+        summary="Fit diffusion and perfusion maps to a multi-b-value series",
+        function="DeepMRILib.ivim:fit",
+        options="DeepMRILib.ivim:FitOptions",
+        result="DeepMRILib.ivim:IVIMResult",
+        inputs=(
+            DIFFUSION,
+            Input("mask", "mask", "Only voxels inside this mask are fitted", required=False),
+            Input("labels", "labels", "Regions for the table and the decay curves", required=False),
+        ),
+        example="DeepMRILib.ivim.example:fit_inputs",
+        report="DeepMRILib.ivim.report:fit_report",
+    ),
+    Job(
+        method="ivim",
+        name="phantom",
+        summary="Make an abdomen-like phantom with known diffusion and perfusion",
+        function="DeepMRILib.ivim:phantom",
+        options="DeepMRILib.ivim:PhantomOptions",
+        result="DeepMRILib.ivim:PhantomResult",
+        inputs=(),
+        example="DeepMRILib.ivim.example:phantom_inputs",
+        report="DeepMRILib.ivim.report:phantom_report",
+    ),
+)
