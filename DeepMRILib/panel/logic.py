@@ -1,0 +1,83 @@
+"""The base of every module's Logic: what a job needs from the scene, and what it gives back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from slicer.ScriptedLoadableModule import ScriptedLoadableModuleLogic
+
+from DeepMRILib.jobs import Job, find_job
+from DeepMRILib.panel.machine import machineSettings
+from DeepMRILib.panel.parameters import optionsFromParameters, parameterNodeClass
+
+
+class JobLogic(ScriptedLoadableModuleLogic):
+    """Collects a job's inputs from the scene and delivers its results to it.
+
+    A module's Logic sets the class attributes and fills in the four methods that raise here.
+
+    Attributes:
+        jobKey: the job, e.g. "ivim.fit".
+        nodeParameters: name to annotation of the inputs and outputs in the parameter node.
+        inputNames: those of them whose nodes the job works on.
+    """
+
+    jobKey: str = ""
+    nodeParameters: Mapping[str, Any] = {}
+    inputNames: Sequence[str] = ()
+    _parameterNodeClass: type | None = None
+
+    @property
+    def job(self) -> Job:
+        """The job that Apply runs."""
+        return find_job(self.jobKey)
+
+    def getParameterNode(self) -> Any:
+        """The module's parameter node, wrapped: inputs, outputs and every setting of the job."""
+        cls = type(self)
+        if cls._parameterNodeClass is None:
+            name = cls.__name__.replace("Logic", "ParameterNode")
+            cls._parameterNodeClass = parameterNodeClass(name, self.job.options_type, self.nodeParameters)
+        return cls._parameterNodeClass(super().getParameterNode())
+
+    def options(self, parameters: Any) -> Any:
+        """The job's checked options.
+
+        Raises:
+            InputError: a setting is bad.
+        """
+        return optionsFromParameters(self.job.options_type, parameters, machineSettings())
+
+    def inputNodes(self, parameters: Any) -> list[Any]:
+        """The nodes that the job works on."""
+        nodes = (getattr(parameters, name) for name in self.inputNames)
+        return [node for node in nodes if node is not None]
+
+    def packages(self, parameters: Any) -> Sequence[str]:  # noqa: ARG002 - for modules that need some
+        """Python packages that these settings need beyond what Slicer has; asked for when Apply is pressed."""
+        return ()
+
+    def frames(self, parameters: Any) -> list[Any]:  # noqa: ARG002
+        """One entry per run of the job: None for the input as it stands, or the frames of its sequence."""
+        return [None]
+
+    def preselect(self, parameters: Any) -> None:
+        """Choose inputs that are obvious from the scene, where the user has chosen none."""
+        raise NotImplementedError
+
+    def missing(self, parameters: Any) -> str:
+        """What the user still has to choose, in one sentence; empty when Apply can run."""
+        raise NotImplementedError
+
+    def collect(self, parameters: Any, frame: Any) -> dict[str, Any]:
+        """The job's inputs by name.
+
+        Raises:
+            InputError: the nodes do not hold what the job needs.
+        """
+        raise NotImplementedError
+
+    def deliver(self, results: Sequence[Any], parameters: Any) -> str:
+        """Put the results (one per frame) into the scene, and say in one sentence what there is now."""
+        raise NotImplementedError

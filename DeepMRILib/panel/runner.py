@@ -1,0 +1,218 @@
+"""Runs one job at a time in a worker process, keeps the worker warm, and always ends in exactly one outcome."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+import qt
+import slicer
+
+from DeepMRILib import errors
+from DeepMRILib.errors import DeepMRIError, OutputError, WorkerError
+from DeepMRILib.jobs import Job
+from DeepMRILib.panel.machine import workerEnvironment
+from DeepMRILib.panel.process import WorkerProcess
+from DeepMRILib.worker_folder import ask_to_cancel, read_result, write_job
+
+READY_WITHIN_MS = 60_000
+"""A cold disk takes Python and numpy up to 10 s; a minute means that something is wrong."""
+SILENT_FOR_MS = 60_000
+"""The worker says every second that it lives; a minute of silence means that it hangs or was stopped."""
+CANCEL_WITHIN_MS = 1_000
+"""A job that has not noticed the cancel file by then is ended by force: cancel takes effect within 2 s."""
+KILL_AFTER_MS = 400
+KEEP_WARM_MS = 300_000
+"""A worker holds about 100 MB (over 1 GB with torch on a GPU): it is let go after five idle minutes."""
+
+
+class Outcome(Protocol):
+    """Who waits for the job. Each run ends in exactly one of finished, failed and cancelled."""
+
+    def onProgress(self, fraction: float, message: str) -> None:
+        """How far the job is."""
+
+    def onLog(self, text: str) -> None:
+        """Something printed."""
+
+    def onFinished(self, result: Any) -> None:
+        """The job's result."""
+
+    def onFailed(self, error: DeepMRIError) -> None:
+        """The job failed; the error's text is for the user."""
+
+    def onCancelled(self) -> None:
+        """The job was stopped as asked."""
+
+
+class JobRunner:
+    """Runs jobs in a worker process, one at a time.
+
+    Args:
+        outcome: hears how the job ends.
+        command: the worker's program and arguments, for tests; by default Slicer's Python.
+    """
+
+    def __init__(self, outcome: Outcome, command: list[str] | None = None) -> None:
+        self._outcome = outcome
+        self._command = command
+        self._worker: WorkerProcess | None = None
+        self._folder: Path | None = None
+        self._ready = False
+        self._cancelling = False
+        self._silence = _timer(SILENT_FOR_MS, self._onSilence)
+        self._force = _timer(CANCEL_WITHIN_MS, self._onCancelIgnored)
+        self._kill = _timer(KILL_AFTER_MS, self._onTerminateIgnored)
+        self._idle = _timer(KEEP_WARM_MS, self.stop)
+
+    def isBusy(self) -> bool:
+        """Whether a job runs."""
+        return self._folder is not None
+
+    def workerPid(self) -> int | None:
+        """The worker's process number, None while there is none."""
+        return self._worker.pid if self._worker is not None else None
+
+    def run(self, job: Job, inputs: Mapping[str, Any], options: Any) -> None:
+        """Start a job.
+
+        Raises:
+            OutputError: the inputs could not be written for the worker (no space, no right).
+        """
+        if self.isBusy():
+            raise RuntimeError("a job runs already")
+        self._folder = self._written(job, inputs, options)
+        self._cancelling = False
+        self._idle.stop()
+        if self._worker is not None and self._worker.isRunning():
+            self._order()
+            return
+        self._ready = False
+        self._silence.start(READY_WITHIN_MS)
+        self._worker = WorkerProcess(self, self._command, workerEnvironment())
+        self._worker.start()
+
+    def cancel(self) -> None:
+        """Ask the job to stop; by force if it does not listen."""
+        if not self.isBusy() or self._cancelling:
+            return
+        self._cancelling = True
+        ask_to_cancel(self._folder)
+        self._force.start()
+
+    def stop(self) -> None:
+        """End the job and the worker now; nothing more is heard of either."""
+        self._endWorker()
+        self._clean()
+
+    def onMessage(self, message: dict[str, Any]) -> None:
+        """Hear the worker."""
+        if not self.isBusy():
+            return
+        self._silence.start(SILENT_FOR_MS)
+        kind = message["type"]
+        if kind == "ready":
+            self._ready = True
+            self._order()
+        elif kind == "progress" and not self._cancelling:
+            self._outcome.onProgress(message["fraction"], message["message"])
+        elif kind == "cancelled":
+            self._end(self._outcome.onCancelled)
+        elif kind == "error":
+            error = _error(message)
+            self._end(lambda: self._outcome.onFailed(error))
+        elif kind == "done":
+            self._onDone()
+
+    def onLog(self, text: str) -> None:
+        """Hear what was printed."""
+        self._outcome.onLog(text)
+
+    def onEnded(self, error: WorkerError) -> None:
+        """Hear that the worker is gone: its job ends as cancelled if that was asked, else as failed."""
+        self._endWorker()
+        if not self.isBusy():
+            return
+        cancelling = self._cancelling
+        self._end(self._outcome.onCancelled if cancelling else lambda: self._outcome.onFailed(error))
+
+    def _written(self, job: Job, inputs: Mapping[str, Any], options: Any) -> Path:
+        place = Path(slicer.app.temporaryPath)
+        folder = None
+        try:
+            folder = Path(tempfile.mkdtemp(prefix="DeepMRI-", dir=place if place.is_dir() else None))
+            write_job(folder, job, inputs, options)
+        except OSError as error:
+            if folder is not None:
+                shutil.rmtree(folder, ignore_errors=True)
+            raise OutputError(
+                f"The data could not be written to the temporary folder {place}: {error.strerror or error}. "
+                "Free some space there, or set another temporary folder in Slicer's settings."
+            ) from error
+        return folder
+
+    def _order(self) -> None:
+        self._silence.start(SILENT_FOR_MS)
+        self._worker.send(run=str(self._folder))
+
+    def _onDone(self) -> None:
+        if self._cancelling:  # it was done before it saw the wish to stop: the user's wish counts
+            self._end(self._outcome.onCancelled)
+            return
+        try:
+            result = read_result(self._folder)
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            unreadable = WorkerError(f"The worker's result could not be read ({error}). The log has the details.")
+            self._endWorker()
+            self._end(lambda: self._outcome.onFailed(unreadable))
+            return
+        self._end(lambda: self._outcome.onFinished(result))
+
+    def _end(self, tell: Callable[[], None]) -> None:
+        self._clean()
+        if self._worker is not None:
+            self._idle.start()
+        tell()
+
+    def _clean(self) -> None:
+        for timer in (self._silence, self._force, self._kill):
+            timer.stop()
+        folder, self._folder = self._folder, None
+        self._cancelling = False
+        if folder is not None:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def _endWorker(self) -> None:
+        self._idle.stop()
+        worker, self._worker = self._worker, None
+        if worker is not None:
+            worker.close()
+
+    def _onSilence(self) -> None:
+        waited = (SILENT_FOR_MS if self._ready else READY_WITHIN_MS) // 1000
+        self.onEnded(WorkerError(f"The worker has not answered for {waited} s and was ended. The log has the details."))
+
+    def _onCancelIgnored(self) -> None:
+        if self._worker is not None:
+            self._worker.terminate()
+        self._kill.start()
+
+    def _onTerminateIgnored(self) -> None:
+        self.onEnded(WorkerError("The worker was ended."))
+
+
+def _timer(milliseconds: int, onTimeout: Callable[[], None]) -> Any:
+    timer = qt.QTimer()
+    timer.setSingleShot(True)
+    timer.setInterval(milliseconds)
+    timer.connect("timeout()", onTimeout)
+    return timer
+
+
+def _error(message: Mapping[str, Any]) -> DeepMRIError:
+    kind = getattr(errors, message["kind"], None)
+    known = isinstance(kind, type) and issubclass(kind, DeepMRIError)
+    return (kind if known else WorkerError)(message["message"])
