@@ -34,6 +34,7 @@ EDGES = {"axial": ("R", "A"), "coronal": ("R", "S"), "sagittal": ("A", "S")}
 LETTERS = ("LR", "PA", "IS")
 
 MAX_COLUMNS = 4
+MAX_PICTURE = 3.2  # inches: larger pictures push each other off the screen
 GAP = 0.12
 LEGEND_ROW = 0.24
 
@@ -130,7 +131,7 @@ def montage(
         plane: how to cut; oblique grids are cut along their own axes.
         outline: a mask or label map on the same grid; the border of each label is drawn over the pictures.
         names: what the labels of the outline are called, for a legend.
-        width: of the figure in inches.
+        width: of the figure in inches at most.
 
     Raises:
         InputError: no panel, another grid, or a slice that is not there.
@@ -197,11 +198,12 @@ def _grid(
 ) -> tuple[Figure, list[list[Axes]], list[Axes]]:
     """Axes placed in inches, so that every picture has its true shape whatever the voxels' shape."""
     figure_class = require("matplotlib.figure", PURPOSE).Figure
-    across = panels if slices > 1 else min(panels, MAX_COLUMNS)
-    bands = -(-panels // across)
-    cell = (width - GAP * (across + 1)) / across
-    rows, columns = view.array.shape[:2]
-    tall = cell * (rows * view.spacing[0]) / (columns * view.spacing[1])
+    bands = 1 if slices > 1 else -(-panels // MAX_COLUMNS)
+    across = -(-panels // bands)
+    _, right, down, _ = _extent(view.array.shape, view.spacing)
+    cell = min((width - GAP * (across + 1)) / across, MAX_PICTURE, MAX_PICTURE * right / down)
+    tall = cell * down / right
+    width = across * (cell + GAP) + GAP
     title, bar, under = 0.3, 0.09, 0.46
     band = title + slices * tall + (slices - 1) * GAP / 2 + bar + under
     height = bands * band + (LEGEND_ROW if legend else 0)

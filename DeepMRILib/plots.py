@@ -121,6 +121,7 @@ def region_plot(
     *,
     label: str,
     reference: Mapping[str, float] | None = None,
+    reference_name: str = "reference",
     limits: tuple[float, float] | None = None,
     width: float = 7.0,
 ) -> Figure:
@@ -130,6 +131,7 @@ def region_plot(
         regions: the values of each region's voxels; NaN is left out.
         label: the quantity and its unit, e.g. ``"D (10⁻³ mm²/s)"``.
         reference: a known or published value of some regions, drawn as a diamond.
+        reference_name: what that value is, for the legend.
         limits: lowest and highest value of the axis.
 
     Raises:
@@ -143,8 +145,11 @@ def region_plot(
     for row, (name, values) in enumerate(regions.items()):
         count = _draw_box(axes, row, values)
         marks.append(f"{name}  (n = {count})")
-        if reference and name in reference:
-            axes.plot(reference[name], row, marker="D", markersize=6, color=PALETTE[1], linestyle="none", zorder=4)
+    known = [(reference[name], row) for row, name in enumerate(regions) if reference and name in reference]
+    if known:
+        style = {"marker": "D", "markersize": 6, "linestyle": "none", "color": PALETTE[1], "zorder": 5}
+        axes.plot(*zip(*known, strict=True), label=reference_name, **style)
+        figure.legend(loc="outside upper right", frameon=False, fontsize=9, labelcolor=INK)
     axes.set_yticks(range(len(marks)), marks)
     axes.set_ylim(len(marks) - 0.5, -0.5)
     axes.tick_params(axis="y", length=0)

@@ -19,7 +19,7 @@ import math
 import os
 import secrets
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from numbers import Integral, Real
 from pathlib import Path
@@ -28,8 +28,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from DeepMRILib import __version__
-from DeepMRILib.errors import InputError, OutputError
+from DeepMRILib.errors import OutputError
 from DeepMRILib.report_style import CSS
+from DeepMRILib.tables import Table
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -81,35 +82,18 @@ class Report:
         rows = (f"<dt>{html.escape(name)}</dt><dd>{html.escape(_shown(value))}</dd>" for name, value in facts.items())
         self._parts.append(f"<dl>{''.join(rows)}</dl>")
 
-    def table(
-        self,
-        columns: Sequence[str],
-        rows: Iterable[Sequence[Any]],
-        *,
-        units: Mapping[str, str] | None = None,
-        formats: Mapping[str, str] | None = None,
-        caption: str = "",
-    ) -> None:
-        """Add a table whose first column names its rows.
+    def table(self, table: Table, *, formats: Mapping[str, str] | None = None, caption: str = "") -> None:
+        """Add a table; its first column names the rows.
 
         Args:
-            columns: the heading of each column.
-            rows: one entry for each column; None and NaN are shown as a dash.
-            units: the unit of a column, by its heading.
-            formats: how the numbers of a column are written, by its heading, e.g. ``".2f"``; four digits if not given.
+            table: columns with units; None and NaN are shown as a dash.
+            formats: how the numbers of a column are written, by its name, e.g. ``".2f"``; four digits if not given.
             caption: what the table shows, in one sentence.
-
-        Raises:
-            InputError: a row with more or fewer entries than there are columns.
         """
-        rows = [list(row) for row in rows]
-        for row in rows:
-            if len(row) != len(columns):
-                raise InputError(f"A table row has {len(row)} entries for {len(columns)} columns: {row!r}.")
-        wordy = [_is_words([row[n] for row in rows]) for n in range(len(columns))]
-        head = "".join(_head_cell(name, (units or {}).get(name, ""), wordy[n]) for n, name in enumerate(columns))
-        specs = [(formats or {}).get(name, ".4g") for name in columns]
-        body = "".join(f"<tr>{_row_cells(row, specs, wordy)}</tr>" for row in rows)
+        wordy = [_is_words(values) for values in table.columns.values()]
+        head = "".join(_head_cell(name, table.units.get(name, ""), wordy[n]) for n, name in enumerate(table.columns))
+        specs = [(formats or {}).get(name, ".4g") for name in table.columns]
+        body = "".join(f"<tr>{_row_cells(row, specs, wordy)}</tr>" for row in table.rows)
         title = f"<caption>{html.escape(caption)}</caption>" if caption else ""
         # tabindex: a wide table scrolls sideways on a narrow screen, with the keyboard too
         self._parts.append(
