@@ -1,0 +1,41 @@
+# Slicer's own CMake macros from a Slicer source tree (-DSLICER_SOURCE=...), without a Slicer build.
+# With -DCTK_SOURCE=... CTK's own copy and byte-compile macro too; otherwise the one beside this file.
+set(Slicer_CMAKE_DIR "${SLICER_SOURCE}/CMake")
+set(Slicer_EXTENSIONS_CMAKE_DIR "${SLICER_SOURCE}/Extensions/CMake")
+set(Slicer_USE_FILE "${Slicer_CMAKE_DIR}/UseSlicer.cmake.in") # nothing in it is configured
+set(Slicer_EXTENSION_GENERATE_CONFIG "${Slicer_CMAKE_DIR}/SlicerExtensionGenerateConfig.cmake")
+set(Slicer_EXTENSION_CPACK "${Slicer_CMAKE_DIR}/SlicerExtensionCPack.cmake")
+set(Slicer_LICENSE_FILE "${CMAKE_SOURCE_DIR}/LICENSE.txt")
+set(Slicer_README_FILE "${CMAKE_SOURCE_DIR}/README.md")
+# The generic test's template is not part of the CMake folders; this one only has to exist.
+set(Slicer_PYTHON_MODULE_TEST_TEMPLATES_DIR "${CMAKE_CURRENT_LIST_DIR}")
+
+list(PREPEND CMAKE_MODULE_PATH "${Slicer_CMAKE_DIR}" "${Slicer_EXTENSIONS_CMAKE_DIR}" "${CMAKE_CURRENT_LIST_DIR}")
+if(CTK_SOURCE)
+  set(CTK_CMAKE_DIR "${CTK_SOURCE}/CMake")
+  list(PREPEND CMAKE_MODULE_PATH "${CTK_CMAKE_DIR}")
+  include(ctkFunctionExtractOptimizedLibrary)
+  # It byte-compiles with this interpreter, and asks for its library's folder.
+  set(PYTHONINTERP_FOUND TRUE)
+  set(PYTHONLIBS_FOUND TRUE)
+  set(PYTHON_LIBRARIES "${PYTHON_EXECUTABLE}")
+endif()
+
+set(SlicerExecutionModel_DIR "${CMAKE_CURRENT_LIST_DIR}")
+set(Slicer_USE_PYTHONQT ON)
+set(Slicer_USE_CTKAPPLAUNCHER OFF)
+set(Slicer_BUILD_SHARED ON)
+foreach(skip IN ITEMS SlicerBlockPlatformCheck SET_CMAKE_C_CXX_FLAGS EXTERNAL_DATA)
+  set(Slicer_SKIP_${skip} TRUE)
+endforeach()
+set(Slicer_REVISION "34000")
+set(Slicer_WC_ROOT "https://github.com/Slicer/Slicer")
+set(Slicer_OS "linux")
+set(Slicer_ARCHITECTURE "amd64")
+set(Slicer_INSTALL_ROOT "./")
+set(Slicer_SHARE_DIR "share/Slicer-5.12")
+set(Slicer_QTSCRIPTEDMODULES_LIB_DIR "lib/Slicer-5.12/qt-scripted-modules")
+set(Slicer_QTLOADABLEMODULES_LIB_DIR "lib/Slicer-5.12/qt-loadable-modules")
+set(Slicer_CLIMODULES_LIB_DIR "lib/Slicer-5.12/cli-modules")
+set(Slicer_LAUNCHER_EXECUTABLE "Slicer")
+set(Slicer_ExternalData_DATA_MANAGEMENT_TARGET "SlicerData")

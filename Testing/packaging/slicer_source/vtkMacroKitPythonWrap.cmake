@@ -1,0 +1,1 @@
+# Named by UseSlicer.cmake; nothing of it is used by scripted modules.

@@ -1,0 +1,18 @@
+# The description that the Extensions Manager reads, and the package.
+foreach(variable IN ITEMS EXTENSION_LICENSE_FILE EXTENSION_README_FILE)
+  if(NOT EXISTS "${${variable}}")
+    message(FATAL_ERROR "${variable} names '${${variable}}', which is no file")
+  endif()
+endforeach()
+set(lines "")
+foreach(key IN ITEMS DEPENDS HOMEPAGE CONTRIBUTORS ICONURL DESCRIPTION SCREENSHOTURLS KEYWORDS)
+  string(TOLOWER ${key} name)
+  string(REPLACE ";" " " value "${EXTENSION_${key}}")
+  string(APPEND lines "${name} ${value}\n")
+endforeach()
+file(WRITE "${CMAKE_BINARY_DIR}/${EXTENSION_NAME}.s4ext" "${lines}")
+install(FILES "${CMAKE_BINARY_DIR}/${EXTENSION_NAME}.s4ext" DESTINATION "${Slicer_SHARE_DIR}")
+
+set(CPACK_GENERATOR TGZ)
+set(CPACK_PACKAGE_FILE_NAME "${Slicer_REVISION}-${Slicer_OS}-${Slicer_ARCHITECTURE}-${EXTENSION_NAME}")
+include(CPack)
