@@ -11,6 +11,7 @@ import io
 import re
 import sys
 import time
+import typing
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -30,19 +31,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return _dispatch(list(sys.argv[1:] if arguments is None else arguments))
     except DeepMRIError as error:
-        print(f"{PROGRAM}: {error}", file=sys.stderr)  # noqa: T201
+        print(f"{PROGRAM}: {error}", file=sys.stderr)
         return EXIT_BAD_INPUT
     except MemoryError:
-        print(f"{PROGRAM}: Not enough memory. Take a mask or a smaller region, or close other programs.", file=sys.stderr)  # noqa: T201
+        print(
+            f"{PROGRAM}: Not enough memory. Take a mask or a smaller region, or close other programs.", file=sys.stderr
+        )
         return EXIT_BAD_INPUT
     except (KeyboardInterrupt, Cancelled):
-        print(f"\n{PROGRAM}: Stopped; nothing was written.", file=sys.stderr)  # noqa: T201
+        print(f"\n{PROGRAM}: Stopped; nothing was written.", file=sys.stderr)
         return EXIT_STOPPED
 
 
 def _dispatch(arguments: list[str]) -> int:
     if arguments[:1] == ["--version"]:
-        print(f"{PROGRAM} {__version__}")  # noqa: T201
+        print(f"{PROGRAM} {__version__}")
         return 0
     methods = {job.method: f"{PROGRAM} {job.method}: {_method_summary(job.method)}" for job in JOBS}
     method = arguments[0] if arguments else "--help"
@@ -101,11 +104,14 @@ def command_type(job: Job) -> type:
         fields.append(_argument(item.name, hint, default, item.help))
         for flag, text in INPUT_FLAGS.get(item.kind, {}).items():
             fields.append(_argument(flag, str | None, None, text))
-    hints = {item.name: item for item in dataclasses.fields(job.options_type)}
-    types = _resolved_types(job.options_type)
-    for item in settings(job.options_type):
-        fields.append(_argument(item.name, types[item.name], hints[item.name].default, item.tooltip.rstrip(".")))
-    fields.append(_argument("output", Path, dataclasses.MISSING, "Folder for the result; it must not exist yet", ["-o"]))
+    types = typing.get_type_hints(job.options_type)
+    fields += [
+        _argument(item.name, types[item.name], item.default, item.tooltip.rstrip("."))
+        for item in settings(job.options_type)
+    ]
+    fields.append(
+        _argument("output", Path, dataclasses.MISSING, "Folder for the result; it must not exist yet", ["-o"])
+    )
     flag = tyro.conf.FlagCreatePairsOff[bool]
     fields.append(_argument("overwrite", flag, False, "Replace an older result in the output folder"))
     fields.append(_argument("no_report", flag, False, "Leave out report.html, the page with pictures"))
@@ -113,12 +119,6 @@ def command_type(job: Job) -> type:
     made = dataclasses.make_dataclass(job.name, fields, kw_only=True)
     made.__doc__ = job.summary + "."
     return made
-
-
-def _resolved_types(options_type: type) -> dict[str, Any]:
-    import typing
-
-    return typing.get_type_hints(options_type)
 
 
 def _argument(name: str, hint: Any, default: Any, text: str, aliases: Sequence[str] = ()) -> tuple[str, Any, Any]:
@@ -170,7 +170,7 @@ class ProgressBar:
             self._shown = now
             done = round(self.WIDTH * min(max(fraction, 0), 1))
             line = f"\r\x1b[K[{'#' * done}{' ' * (self.WIDTH - done)}] {fraction:4.0%}  {message}"
-            print(line, end="\n" if fraction >= 1 else "", file=sys.stderr, flush=True)  # noqa: T201
+            print(line, end="\n" if fraction >= 1 else "", file=sys.stderr, flush=True)
         elif not self._terminal and message != self._message:
-            print(message, file=sys.stderr, flush=True)  # noqa: T201
+            print(message, file=sys.stderr, flush=True)
         self._message = message

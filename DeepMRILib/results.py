@@ -1,4 +1,4 @@
-"""What a job returns: images, tables and how they were made, and how they come to stand in a folder, whole or not at all."""
+"""What a job returns (images, tables, how they were made) and its folder, written whole or not at all."""
 
 from __future__ import annotations
 
@@ -121,8 +121,14 @@ def check_output(folder: Path | str, *, overwrite: bool = False) -> Path:
     if folder.exists() or folder.is_symlink():
         if not overwrite:
             raise OutputError(f"The output {folder} exists. Choose another folder, or add --overwrite to replace it.")
-        if not folder.is_dir() or folder.is_symlink() or (any(folder.iterdir()) and not (folder / RESULT_FILE).is_file()):
-            raise OutputError(f"The output {folder} is not a result of DeepMRI and is not replaced. Choose another folder.")
+        if (
+            not folder.is_dir()
+            or folder.is_symlink()
+            or (any(folder.iterdir()) and not (folder / RESULT_FILE).is_file())
+        ):
+            raise OutputError(
+                f"The output {folder} is not a result of DeepMRI and is not replaced. Choose another folder."
+            )
     parent = folder.absolute().parent
     if not parent.is_dir():
         raise OutputError(f"The folder {parent} does not exist. Make it first, or choose another output.")
@@ -185,7 +191,9 @@ def writing(place: Path) -> Iterator[None]:
         raise OutputError(f"No right to write {place}. Choose a folder of your own.") from error
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise OutputError(f"The disk is full: {place} could not be written. Free some space, or choose another disk.") from error
+            raise OutputError(
+                f"The disk is full: {place} could not be written. Free some space, or choose another disk."
+            ) from error
         if error.errno == errno.EROFS:
             raise OutputError(f"The disk of {place} is read-only. Choose a folder on another disk.") from error
         raise

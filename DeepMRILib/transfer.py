@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 
-
 Json = Any
 OWN_PACKAGE = "DeepMRILib"
 
@@ -32,7 +31,9 @@ def encode(value: Any, folder: Path) -> Json:
     if isinstance(value, dict):
         return {"dict": [[encode(key, folder), encode(entry, folder)] for key, entry in value.items()]}
     if dataclasses.is_dataclass(value):
-        fields = {item.name: encode(getattr(value, item.name), folder) for item in dataclasses.fields(value) if item.init}
+        fields = {
+            item.name: encode(getattr(value, item.name), folder) for item in dataclasses.fields(value) if item.init
+        }
         return {"class": f"{type(value).__module__}:{type(value).__qualname__}", "fields": fields}
     raise TypeError(f"a {type(value).__name__} cannot travel between processes")
 
@@ -78,5 +79,3 @@ def _own_class(reference: str) -> type:
     if not dataclasses.is_dataclass(found):
         raise ValueError(f"{reference!r} is not a dataclass")
     return found
-
-

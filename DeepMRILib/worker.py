@@ -123,7 +123,7 @@ def _run(folder: Path, protocol: Protocol) -> None:
     except DeepMRIError as error:
         protocol.send(type="error", kind=type(error).__name__, message=str(error))
     except MemoryError:
-        text = "The computation needs more memory than this computer has free. Close other programs, or take a smaller region."
+        text = "The computation needs more memory than is free. Close other programs, or take a smaller region."
         protocol.send(type="error", kind=DeviceMemoryError.__name__, message=text)
     else:
         protocol.send(type="done")

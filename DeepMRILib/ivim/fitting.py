@@ -62,7 +62,9 @@ def fit(
     bounds = _bounds(options)
     signals = prepare(volume, options, mask)
     prepared = time.perf_counter()
-    found = fit_biexp(signals.values, signals.b_values, bounds, fit_s0=options.fit_s0, progress=part(progress, 0.02, 0.95))
+    found = fit_biexp(
+        signals.values, signals.b_values, bounds, fit_s0=options.fit_s0, progress=part(progress, 0.02, 0.95)
+    )
     fitted = time.perf_counter()
     maps = _maps(found, signals, volume)
     part(progress, 0.95, 1.0)(0.0, "Regions and curves")

@@ -20,7 +20,9 @@ class FitOptions:
     average: Literal["none", "arithmetic", "geometric"] = option(
         "none", "Images of one b-value (repeats, directions) are kept apart, or averaged before the fit"
     )
-    fit_s0: bool = option(True, "Fit the signal without diffusion weighting too; otherwise it is the mean at the lowest b")
+    fit_s0: bool = option(
+        True, "Fit the signal without diffusion weighting too; otherwise it is the mean at the lowest b"
+    )
     background: float = option(
         0.05, "Voxels darker than this fraction of the bright ones (99th percentile at the lowest b) are left out",
         range=(0.0, 0.9), advanced=True,

@@ -35,7 +35,7 @@ def roi_table(result: IVIMResult, labels: LabelVolume) -> Table:
     """
     if not labels.same_grid(result.fitted):
         raise InputError("The regions lie on another grid than the maps. Resample them to the diffusion series first.")
-    return _table(result.maps, np.asarray(result.fitted) > 0, _regions(labels, np.asarray(result.fitted) > 0))
+    return _table(result.maps, _regions(labels, np.asarray(result.fitted) > 0))
 
 
 def _regions(labels: LabelVolume | None, fitted: NDArray) -> dict[str, NDArray]:
@@ -44,7 +44,7 @@ def _regions(labels: LabelVolume | None, fitted: NDArray) -> dict[str, NDArray]:
     return {name: (labels.array == label) & fitted for label, name in labels.names.items()}
 
 
-def _table(maps: dict[str, Volume], fitted: NDArray, regions: dict[str, NDArray]) -> Table:
+def _table(maps: dict[str, Volume], regions: dict[str, NDArray]) -> Table:
     voxel = next(iter(maps.values())).voxel_volume
     rows = []
     for name, inside in regions.items():
@@ -66,9 +66,7 @@ def _statistics(values: NDArray) -> dict[str, float]:
     return {"median": median, "q25": q25, "q75": q75, "mean": values.mean(), "sd": values.std()}
 
 
-def decay_tables(
-    signals: Signals, labels: LabelVolume | None, bounds: Bounds, *, fit_s0: bool
-) -> tuple[Table, Table]:
+def decay_tables(signals: Signals, labels: LabelVolume | None, bounds: Bounds, *, fit_s0: bool) -> tuple[Table, Table]:
     """Mean signal of each region by b-value, and the curve fitted to that mean.
 
     Returns:
@@ -89,11 +87,13 @@ def decay_tables(
         fitted = {key: float(found[key][0]) for key in PARAMETERS}
         dense = np.linspace(0, distinct[-1], CURVE_POINTS)
         curve = biexp(dense, fitted["D"], fitted["f"], fitted["D_star"], fitted["S0"])
-        curves += [{"region": name, "b": float(b), "signal": float(s), **fitted} for b, s in zip(dense, curve, strict=True)]
+        curves += [
+            {"region": name, "b": float(b), "signal": float(s), **fitted} for b, s in zip(dense, curve, strict=True)
+        ]
     units = {"b": "s/mm2", "D": "mm2/s", "D_star": "mm2/s"}
     return Table.from_rows(points, units), Table.from_rows(curves, units)
 
 
 def region_table(maps: dict[str, Volume], fitted: NDArray, labels: LabelVolume | None) -> Table:
     """As ``roi_table``, for the whole when there are no regions."""
-    return _table(maps, fitted, _regions(labels, fitted))
+    return _table(maps, _regions(labels, fitted))

@@ -6,6 +6,7 @@ import sys
 from typing import Any
 
 import slicer
+import vtk
 from slicer.i18n import tr as _
 from slicer.ScriptedLoadableModule import ScriptedLoadableModuleWidget
 from slicer.util import VTKObservationMixin
@@ -17,8 +18,6 @@ from DeepMRILib.panel.job_bar import JobBar
 from DeepMRILib.panel.logic import JobLogic
 from DeepMRILib.panel.options_form import addOptions
 from DeepMRILib.panel.runner import JobRunner
-
-VTK_MODIFIED_EVENT = 33  # vtk.vtkCommand.ModifiedEvent; vtk is not imported for one number
 
 
 class JobPanel(ScriptedLoadableModuleWidget, VTKObservationMixin):
@@ -37,6 +36,7 @@ class JobPanel(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self._results: list[Any] = []
         self._frames: list[Any] = []
         self._runInputs: list[str] = []
+        self._runOptions: Any = None
 
     def createLogic(self) -> JobLogic:
         """The module's Logic."""
@@ -121,11 +121,11 @@ class JobPanel(ScriptedLoadableModuleWidget, VTKObservationMixin):
     def _setParameterNode(self, parameters: Any) -> None:
         if self._parameters is not None:
             self._parameters.disconnectGui(self._guiTag)
-            self.removeObserver(self._parameters.parameterNode, VTK_MODIFIED_EVENT, self.onParametersModified)
+            self.removeObserver(self._parameters.parameterNode, vtk.vtkCommand.ModifiedEvent, self.onParametersModified)
         self._parameters = parameters
         if parameters is not None:
             self._guiTag = parameters.connectGui(self.ui)
-            self.addObserver(parameters.parameterNode, VTK_MODIFIED_EVENT, self.onParametersModified)
+            self.addObserver(parameters.parameterNode, vtk.vtkCommand.ModifiedEvent, self.onParametersModified)
             self.onParametersModified()
 
     def onParametersModified(self, caller: Any = None, event: Any = None) -> None:  # noqa: ARG002
@@ -151,6 +151,7 @@ class JobPanel(ScriptedLoadableModuleWidget, VTKObservationMixin):
             ensurePackages(self.logic.packages(self._parameters), self.parent.title)
             self._frames = self.logic.frames(self._parameters)
             self._results = []
+            self._runOptions = self.logic.options(self._parameters)
             self._runInputs = [node.GetID() for node in self.logic.inputNodes(self._parameters)]
             self._runNextFrame()
         except DeepMRIError as error:
@@ -158,8 +159,8 @@ class JobPanel(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def _runNextFrame(self) -> None:
         frame = self._frames[len(self._results)]
-        inputs = self.logic.collect(self._parameters, frame)
-        self.runner.run(self.logic.job, inputs, self.logic.options(self._parameters))
+        inputs = self.logic.collect(self._parametersOfRun(), frame)
+        self.runner.run(self.logic.job, inputs, self._runOptions)
         if not self._results:
             self.bar.showRunning()
 

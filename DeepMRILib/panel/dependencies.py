@@ -65,6 +65,6 @@ def _ensureWithPip(missing: Sequence[str], requester: str) -> None:
 
 
 def _needs(requirements: Sequence[str]) -> str:
-    return _("These Python packages are needed and not installed: {packages}. Press Apply again to install them.").format(
-        packages=", ".join(requirements)
-    )
+    return _(
+        "These Python packages are needed and not installed: {packages}. Press Apply again to install them."
+    ).format(packages=", ".join(requirements))

@@ -61,7 +61,9 @@ def optionsFromParameters(optionsType: type, parameters: Any, machine: Mapping[s
     Raises:
         InputError: a setting cannot be read or is out of range.
     """
-    values = {setting.name: _value(setting, getattr(parameters, setting.name)) for setting in sceneSettings(optionsType)}
+    values = {
+        setting.name: _value(setting, getattr(parameters, setting.name)) for setting in sceneSettings(optionsType)
+    }
     known = {setting.name for setting in settings(optionsType)}
     values |= {name: value for name, value in machine.items() if name in known}
     return from_json(optionsType, values)
@@ -76,4 +78,6 @@ def _value(setting: Setting, value: Any) -> Any:
     try:
         return tuple(setting.kind(entry) for entry in entries)
     except ValueError as error:
-        raise InputError(f"{setting.label} is {value!r}; write numbers with spaces between them. {setting.tooltip}") from error
+        raise InputError(
+            f"{setting.label} is {value!r}; write numbers with spaces between them. {setting.tooltip}"
+        ) from error

@@ -128,7 +128,9 @@ class WorkerProcess:
         message = _message(line)
         if message is None:
             shown = line[:80].decode("ascii", "replace")
-            self._fail(WorkerError(f"The worker answered with something that cannot be understood ({shown!r}); it was ended."))
+            self._fail(
+                WorkerError(f"The worker answered with something that cannot be understood ({shown!r}); it was ended.")
+            )
             return
         if message["type"] == "ready":
             self._pid = message["pid"]
@@ -147,7 +149,9 @@ class WorkerProcess:
 
     def _onError(self, error: Any) -> None:
         if error == qt.QProcess.FailedToStart:
-            self._fail(WorkerError(f"The worker could not be started ({self._command[0]}): {self._process.errorString()}."))
+            self._fail(
+                WorkerError(f"The worker could not be started ({self._command[0]}): {self._process.errorString()}.")
+            )
 
     def _fail(self, error: WorkerError) -> None:
         if not self._ended:
@@ -182,9 +186,7 @@ def _message(line: bytes) -> dict[str, Any] | None:
 def _lastWords(code: int, *, crashed: bool) -> str:
     if crashed:
         return (
-            f"The computation was ended from outside or crashed (signal {code}). With large images the memory has usually "
-            "run out: take a smaller region, or close other programs. The log has the details."
+            f"The computation was ended from outside or crashed (signal {code}). With large images the memory has "
+            "usually run out: take a smaller region, or close other programs. The log has the details."
         )
     return f"The computation ended unexpectedly (exit code {code}). The log has the details."
-
-

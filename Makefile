@@ -1,0 +1,50 @@
+# make demo: fit an abdomen-sized phantom and write demo/index.html.   make test: lint and all tests.
+# Both set up everything they need in .venv; nothing is needed but Python 3.10 or later and make.
+PYTHON ?= python3
+VENV := .venv
+PY ?= 3.12
+OTHER := .venv-$(PY)
+ifeq ($(OS),Windows_NT)
+BIN := Scripts
+else
+BIN := bin
+endif
+
+.PHONY: demo test test-py benchmarks pictures clean
+
+demo: $(VENV)/demo.stamp
+	$(VENV)/$(BIN)/python Utilities/demo.py --output demo --overwrite
+	@echo "Open demo/index.html in a browser."
+
+test: $(VENV)/test.stamp
+	$(VENV)/$(BIN)/ruff check .
+	$(VENV)/$(BIN)/ruff format --check .
+	$(VENV)/$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+# The tests that need neither PyTorch nor Slicer's libraries, on another interpreter: make test-py PY=3.10
+test-py: $(OTHER)/test.stamp
+	$(OTHER)/$(BIN)/python -m pytest Testing/library Testing/packaging -m "not torch" $(PYTEST_ARGS)
+
+benchmarks: $(VENV)/test.stamp
+	$(VENV)/$(BIN)/python Testing/benchmarks/run_all.py
+
+pictures: $(VENV)/test.stamp
+	$(VENV)/$(BIN)/python Utilities/make_screenshots.py
+
+$(VENV)/demo.stamp: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(VENV)/$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[cli]"
+	@touch $@
+
+$(VENV)/test.stamp: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(VENV)/$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[test,slicer,torch]"
+	@touch $@ $(VENV)/demo.stamp
+
+$(OTHER)/test.stamp: pyproject.toml constraints.txt
+	python$(PY) -m venv $(OTHER)
+	$(OTHER)/$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[test]"
+	@touch $@
+
+clean:
+	rm -rf $(VENV) .venv-* demo build dist *.egg-info

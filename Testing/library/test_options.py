@@ -1,0 +1,82 @@
+"""Settings are written once and checked the same way for every door."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import pytest
+
+from DeepMRILib.errors import InputError
+from DeepMRILib.jobs import JOBS
+from DeepMRILib.options import from_json, markdown_table, option, settings, to_json, validate
+
+
+@dataclass(frozen=True)
+class Example:
+    mode: Literal["a", "b"] = option("a", "Which mode")
+    count: int = option(3, "How many", range=(1, 10))
+    level: float = option(0.5, "How much", unit="mm", range=(0.0, 1.0))
+    on: bool = option(True, "Whether")
+    place: Path = option(Path("x"), "Where")
+    pair: tuple[float, float] = option((0.0, 1.0), "From and to", range=(0.0, 5.0))
+    many: tuple[int, ...] = option((1, 2), "Any number")
+
+
+def test_settings_travel_through_json_unchanged() -> None:
+    given = Example(mode="b", count=4, level=0.25, on=False, place=Path("y/z"), pair=(1.0, 2.0), many=(5,))
+    assert from_json(Example, to_json(given)) == given
+
+
+def test_whole_numbers_and_text_are_taken_in_their_declared_type() -> None:
+    checked = validate(Example(level=1, count=2.0, place="q", pair=[0, 1]))
+    assert (checked.level, checked.count, checked.place, checked.pair) == (1.0, 2, Path("q"), (0.0, 1.0))
+    assert isinstance(checked.count, int)
+    assert isinstance(checked.level, float)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"mode": "c"}, "mode is 'c'; choose one of a, b"),
+        ({"count": 0}, "between 1 and 10"),
+        ({"count": 2.5}, "must be of type int"),
+        ({"count": True}, "must be of type int"),
+        ({"level": 1.5}, "1.5 mm; it must lie between 0 and 1 mm"),
+        ({"level": float("nan")}, "finite"),
+        ({"level": "much"}, "must be of type float"),
+        ({"on": 1}, "must be of type bool"),
+        ({"pair": (1.0,)}, "takes 2 values; got 1"),
+        ({"pair": 3.0}, "takes several values"),
+        ({"pair": (1.0, 9.0)}, "between 0 and 5"),
+    ],
+)
+def test_a_bad_setting_is_named_in_one_sentence(change: dict, words: str) -> None:
+    with pytest.raises(InputError, match=words.replace("(", r"\(")):
+        validate(Example(**change))
+
+
+def test_an_unknown_setting_is_refused_with_the_known_ones() -> None:
+    with pytest.raises(InputError, match=r"speed is not a setting here; the settings are count, level, many"):
+        from_json(Example, {"speed": 1})
+
+
+def test_a_type_that_no_door_can_show_is_refused() -> None:
+    @dataclass(frozen=True)
+    class Bad:
+        table: bytes = option(b"", "No")
+
+    with pytest.raises(TypeError, match="table: a setting is a bool"):
+        settings(Bad)
+
+
+@pytest.mark.parametrize("job", JOBS, ids=lambda job: job.key)
+def test_every_setting_of_every_job_is_documented_and_its_default_is_valid(job) -> None:
+    options_type = job.options_type
+    assert validate(options_type()) == options_type()
+    table = markdown_table(options_type)
+    for item in settings(options_type):
+        assert len(item.help) > 5, f"{item.name} needs a help text"
+        assert not item.help.endswith("."), f"{item.name}: no full stop, the doors add it"
+        assert f"`{item.name}`" in table
