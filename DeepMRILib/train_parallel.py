@@ -1,0 +1,96 @@
+"""Training in several processes at once: who we are among them, and what all must know before the next step."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+import torch.distributed as dist
+
+from DeepMRILib.errors import Cancelled, InputError
+
+
+@dataclass(frozen=True)
+class Ranks:
+    """This process among those of a training.
+
+    Attributes:
+        device: where this process computes; its own card on CUDA.
+        rank: its number, from 0; process 0 writes and reports.
+        size: how many there are.
+    """
+
+    device: str
+    rank: int = 0
+    size: int = 1
+
+    @property
+    def first(self) -> bool:
+        """Whether this process writes and reports."""
+        return self.rank == 0
+
+    def share(self, *values: float) -> list[float]:
+        """Each value's sum over all processes: the same bits in each, since all add in the order of the ranks."""
+        if self.size == 1:
+            return list(values)
+        mine = torch.tensor(values, dtype=torch.float64, device=self.device)
+        everyone = [torch.empty_like(mine) for _ in range(self.size)]
+        dist.all_gather(everyone, mine)
+        return torch.stack(everyone).sum(dim=0).tolist()
+
+    def copy_from_first(self, tensors: Iterable[torch.Tensor]) -> None:
+        """Give all processes the first one's values, in place."""
+        if self.size > 1:
+            for tensor in tensors:
+                dist.broadcast(tensor, src=0)
+
+    def together(self, objective: torch.nn.Module) -> torch.nn.Module:
+        """The module whose gradients are averaged over all processes."""
+        if self.size == 1:
+            return objective
+        # Buffers (running means) are copied once an epoch instead of in each step: they matter in evaluation only.
+        return torch.nn.parallel.DistributedDataParallel(objective, broadcast_buffers=False)
+
+
+@contextmanager
+def process_group(device: str) -> Iterator[Ranks]:
+    """Join the other processes if ``torchrun`` started several, else be alone.
+
+    Args:
+        device: ``"cpu"`` (gloo), ``"cuda"`` (NCCL, one card per process) or, alone, ``"mps"``.
+    """
+    if int(os.environ.get("WORLD_SIZE", "1")) == 1:
+        yield Ranks(device)
+        return
+    if device == "mps":
+        raise InputError("Apple's graphics processor cannot train in several processes. Start one, or choose cpu.")
+    if device == "cuda":
+        device = f"cuda:{_own_card()}"
+        torch.cuda.set_device(device)
+    ours = not dist.is_initialized()
+    if ours:
+        dist.init_process_group("nccl" if device.startswith("cuda") else "gloo")
+    agreed = False
+    try:
+        yield Ranks(device, dist.get_rank(), dist.get_world_size())
+        agreed = True
+    except Cancelled:
+        agreed = True
+        raise
+    finally:
+        # A process that fails alone must not wait for the others here: torchrun ends them when it has gone.
+        if ours and agreed:
+            dist.destroy_process_group()
+
+
+def _own_card() -> int:
+    number, there = int(os.environ.get("LOCAL_RANK", "0")), torch.cuda.device_count()
+    if number >= there:
+        raise InputError(
+            f"Process {number + 1} of this computer finds no graphics card of its own: there are {there}. "
+            "Start as many processes as there are cards."
+        )
+    return number
