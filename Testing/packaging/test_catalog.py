@@ -157,7 +157,7 @@ def test_no_python_file_at_the_root() -> None:
 def test_the_readme_says_what_the_index_asks() -> None:
     text = read("README.md")
     assert text.startswith(f"# {NAME}")
-    purpose = next(part for part in text.split("\n\n")[1:] if part[0].isalpha())
+    purpose = next((part for part in text.split("\n\n")[1:] if part[:1].isalpha()), "")
     assert "Slicer" in purpose
     headings = " ".join(re.findall(r"^#+ (.*)$", text, re.MULTILINE)).lower()
     for word in ("install", "tutorial", "citation", "licen", "troubleshooting"):
