@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from DeepMRILib import options as settings
 from DeepMRILib.errors import InputError
-from DeepMRILib.ivim.bounds import Bounds, bounds_for
+from DeepMRILib.ivim.bounds import Bounds, body_part
 from DeepMRILib.ivim.leastsquares import fit_biexp
 from DeepMRILib.ivim.models import biexp
 from DeepMRILib.ivim.options import FitOptions
@@ -82,11 +82,7 @@ def fit(
 
 def _bounds(options: FitOptions) -> Bounds:
     if options.body_part != "custom":
-        return bounds_for(options.body_part)
-    for name in ("D", "f", "D_star", "S0"):
-        low, high = getattr(options, f"{name}_bounds")
-        if low >= high:
-            raise InputError(f"{name}_bounds is {low:g} to {high:g}; the lowest value must be below the highest.")
+        return body_part(options.body_part).bounds
     return Bounds(D=options.D_bounds, f=options.f_bounds, D_star=options.D_star_bounds, S0=options.S0_bounds)
 
 

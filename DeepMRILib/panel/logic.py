@@ -20,12 +20,12 @@ class JobLogic(ScriptedLoadableModuleLogic):
     Attributes:
         jobKey: the job, e.g. "ivim.fit".
         nodeParameters: name to annotation of the inputs and outputs in the parameter node.
-        inputNames: those of them whose nodes the job works on.
+        inputParameters: the job's inputs to the node parameters that they come from.
     """
 
     jobKey: str = ""
     nodeParameters: Mapping[str, Any] = {}
-    inputNames: Sequence[str] = ()
+    inputParameters: Mapping[str, str] = {}
     _parameterNodeClass: type | None = None
 
     @property
@@ -51,7 +51,7 @@ class JobLogic(ScriptedLoadableModuleLogic):
 
     def inputNodes(self, parameters: Any) -> list[Any]:
         """The nodes that the job works on."""
-        nodes = (getattr(parameters, name) for name in self.inputNames)
+        nodes = (getattr(parameters, name) for name in self.inputParameters.values())
         return [node for node in nodes if node is not None]
 
     def packages(self, parameters: Any) -> Sequence[str]:  # noqa: ARG002 - for modules that need some

@@ -1,0 +1,143 @@
+"""The pages with pictures that stand beside the maps."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from DeepMRILib.figures import Panel, montage
+from DeepMRILib.ivim.quantities import PARAMETERS, QUANTITIES
+from DeepMRILib.ivim.result import IVIMResult, PhantomResult
+from DeepMRILib.plots import Curve, decay_plot
+from DeepMRILib.report import Report
+from DeepMRILib.tables import Table
+from DeepMRILib.volume import Volume
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+MOST_CURVES = 7
+"""More than this many curves in one plot cannot be told apart."""
+COLOUR_MAPS = {"Viridis": "viridis", "Inferno": "inferno", "Plasma": "plasma", "Cividis": "cividis", "Grey": "gray"}
+
+
+def fit_report(result: IVIMResult) -> Report:
+    """Maps, decay curves, the table of regions, and how they were made."""
+    made = result.provenance
+    b_values = np.unique(made.inputs["b_values"])
+    report = Report("Intravoxel incoherent motion", f"{made.engine[0].upper()}{made.engine[1:]}")
+    report.facts(
+        {
+            "Model": "S(b) = S0 [f exp(-b D*) + (1 - f) exp(-b D)]",
+            "b-values": ", ".join(f"{b:g}" for b in b_values) + " s/mm²",
+            "Images": len(made.inputs["b_values"]),
+            "Voxels fitted": f"{made.inputs['voxels_fitted']:,}",
+            "Body part": made.options["body_part"],
+            "Time of the fit": f"{made.seconds['fit']:.2f} s",
+            "DeepMRI": made.version,
+        }
+    )
+    for note in made.notes:
+        report.note(note)
+    report.section("Maps")
+    report.figure(montage(map_panels(result.maps)), "Parameters in axial slices, patient's right on the left.")
+    quality = {name: result.maps[name] for name in ("R2", "RMSE")}
+    report.figure(montage(map_panels(quality)), "How well the curve fits in each voxel.")
+    report.section("Decay")
+    report.figure(
+        decay_figure(result), "Mean signal of each region (bars: spread over its voxels) and the curve fitted to it."
+    )
+    report.section("Regions")
+    report.table(short_table(result.regions), caption="Median, with lower and upper quartile, of the fitted voxels.")
+    report.section("How it was made")
+    report.facts({name: value for name, value in made.options.items() if not isinstance(value, list)})
+    report.table(bounds_table(made.inputs["bounds"]), caption="Bounds of the parameters; S0 relative to the lowest b.")
+    return report
+
+
+def map_panels(maps: dict[str, Volume]) -> list[Panel]:
+    """Panels of known maps, D and D* in 10^-3 mm2/s as papers print them."""
+    panels = []
+    for name in (*PARAMETERS, "R2", "RMSE"):
+        if name not in maps:
+            continue
+        quantity = QUANTITIES[name]
+        scale = 1000.0 if quantity.unit == "mm2/s" else 1.0
+        window = None if quantity.window is None else tuple(scale * edge for edge in quantity.window)
+        unit = "10⁻³ mm²/s" if scale > 1 else ""
+        colours = COLOUR_MAPS[quantity.colour]
+        panels.append(Panel(quantity.label, maps[name], unit=unit, window=window, colors=colours, scale=scale))
+    return panels
+
+
+def decay_figure(result: IVIMResult) -> Figure:
+    """Measured and fitted decay of the first regions, relative to the fitted S0."""
+    curves = []
+    for name in list(dict.fromkeys(result.decay.columns["region"]))[:MOST_CURVES]:
+        points, line = region_rows(result.decay, name), region_rows(result.decay_fit, name)
+        start = line["S0"][0]
+        curves.append(
+            Curve(name, points["b"], points["signal"] / start, points["sd"] / start, line["b"], line["signal"] / start)
+        )
+    return decay_plot(curves, y_label="Signal relative to S0", log=True)
+
+
+def region_rows(table: Table, region: str) -> dict[str, np.ndarray]:
+    """The columns of one region's rows."""
+    chosen = np.array(table.columns["region"]) == region
+    return {name: np.array(values)[chosen] for name, values in table.columns.items()}
+
+
+def short_table(regions: Table) -> Table:
+    """The table of regions as a reader wants it: median and quartiles, D and D* in 10^-3 mm2/s."""
+    columns = {name: regions.columns[name] for name in ("region", "voxels")}
+    units = {}
+    for name in PARAMETERS:
+        scale = 1000.0 if QUANTITIES[name].unit == "mm2/s" else 1.0
+        values = [[scale * value for value in regions.columns[f"{name}_{key}"]] for key in ("median", "q25", "q75")]
+        label = QUANTITIES[name].label
+        columns[label] = [f"{m:.3g} ({low:.3g} to {high:.3g})" for m, low, high in zip(*values, strict=True)]
+        if scale > 1:
+            units[label] = "10⁻³ mm²/s"
+    return Table(columns, units)
+
+
+def bounds_table(bounds: dict[str, list[float]]) -> Table:
+    """Lowest and highest value of each parameter."""
+    names = list(bounds)
+    return Table(
+        {
+            "parameter": [QUANTITIES[name].label for name in names],
+            "lowest": [bounds[name][0] for name in names],
+            "highest": [bounds[name][1] for name in names],
+            "unit": [QUANTITIES[name].unit.replace("mm2", "mm²") if name != "S0" else "relative" for name in names],
+        }
+    )
+
+
+def phantom_report(result: PhantomResult) -> Report:
+    """The phantom's images and its truth."""
+    made = result.provenance
+    b = result.dwi.b_values
+    report = Report("Abdomen phantom", "Computed diffusion-weighted images with known parameters; no patient")
+    report.facts(
+        {
+            "b-values": ", ".join(f"{value:g}" for value in b) + " s/mm²",
+            "Grid": " x ".join(str(n) for n in result.dwi.shape),
+            "Spacing": " x ".join(f"{edge:g}" for edge in result.dwi.spacing) + " mm",
+            "Noise": f"{made.options['noise']}, SNR {made.options['snr']:g} at b = 0, seed {made.seed}",
+        }
+    )
+    shown = [int(np.argmin(b)), int(np.argmin(np.abs(b - b.max() / 4))), int(np.argmax(b))]
+    panels = [Panel(f"b = {b[n]:g}", result.dwi.like(result.dwi.array[..., n])) for n in shown]
+    report.section("Images")
+    report.figure(montage(panels), "Axial slices at three b-values, patient's right on the left.")
+    report.section("Truth")
+    truth = {name.removesuffix("_true"): volume for name, volume in result.truth.items()}
+    report.figure(montage(map_panels(truth)), "The parameters that the images were computed from.")
+    report.figure(
+        montage([Panel("Tissues", panels[0].volume)], outline=result.labels, names=result.labels.names, count=1),
+        "The tissues' borders.",
+    )
+    return report

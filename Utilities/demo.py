@@ -1,0 +1,183 @@
+"""The demonstration: make an abdomen-sized phantom, fit it, and write a page that compares the maps with the truth.
+
+    python Utilities/demo.py --output demo
+
+Everything is done by the command line ``deepmri``, as a user would; only the comparison is computed here.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import shutil
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+
+from DeepMRILib import cli, figures, files, plots
+from DeepMRILib.ivim.quantities import QUANTITIES
+from DeepMRILib.ivim.report import map_panels
+from DeepMRILib.report import Report, png
+from DeepMRILib.results import RESULT_FILE
+from DeepMRILib.tables import Table
+from DeepMRILib.volume import LabelVolume, Volume
+
+COMPARED = ("D", "f", "D_star")
+
+
+def main() -> int:
+    """Run the demonstration; the exit code is that of the first command that failed."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--output", type=Path, default=Path("demo"))
+    parser.add_argument("--overwrite", action="store_true", help="replace an older demonstration")
+    arguments = parser.parse_args()
+    output: Path = arguments.output
+    if output.exists():
+        if not arguments.overwrite or not (output / "fit" / RESULT_FILE).is_file():
+            print(f"{output} exists and is not replaced; choose another --output.", file=sys.stderr)
+            return 2
+        shutil.rmtree(output)
+    output.mkdir(parents=True)
+    commands = [
+        ["ivim", "phantom", "-o", str(output / "phantom")],
+        ["ivim", "fit", str(output / "phantom" / "dwi.nii.gz"), "--method", "lsq",
+         "--labels", str(output / "phantom" / "labels.nii.gz"), "-o", str(output / "fit")],
+    ]  # fmt: skip
+    seconds = []
+    for command in commands:
+        print("deepmri " + " ".join(command))
+        started = time.perf_counter()
+        code = cli.main(command)
+        if code:
+            return code
+        seconds.append(time.perf_counter() - started)
+    write_page(output, commands, seconds)
+    print(f"Written: {output / 'index.html'}")
+    return 0
+
+
+def write_page(output: Path, commands: list[list[str]], seconds: list[float]) -> None:
+    """The page that opens first."""
+    result = json.loads((output / "fit" / RESULT_FILE).read_text(encoding="utf-8"))
+    maps = {name: files.read_volume(output / "fit" / f"{name}.nii.gz") for name in (*COMPARED, "S0")}
+    truth = {name: files.read_volume(output / "phantom" / f"{name}_true.nii.gz") for name in COMPARED}
+    labels = files.read_labels(output / "phantom" / "labels.nii.gz")
+    fitted = np.asarray(files.read_volume(output / "fit" / "fitted.nii.gz")) > 0
+    provenance = result["provenance"]
+
+    report = Report("DeepMRI demonstration", "IVIM maps of a computed abdomen, by bounded least squares in each voxel")
+    report.text(
+        "This page was made by the commands below: the first computes diffusion-weighted images of an abdomen-like "
+        "phantom with known parameters, the second fits the bi-exponential IVIM model to them in every voxel."
+    )
+    report.facts({f"Command {n}": "deepmri " + " ".join(command) for n, command in enumerate(commands, 1)})
+    rate = provenance["inputs"]["voxels_fitted"] / provenance["seconds"]["fit"]
+    report.facts(
+        {
+            "Series": " x ".join(str(n) for n in provenance["inputs"]["shape"]),
+            "Voxels fitted": f"{provenance['inputs']['voxels_fitted']:,}",
+            "Time of the fit": f"{provenance['seconds']['fit']:.2f} s ({rate:,.0f} voxels per second)",
+            "Time of the whole command": f"{seconds[1]:.1f} s, with reading, writing and the report",
+        }
+    )
+    report.section("Maps and truth")
+    for name in COMPARED:
+        save(
+            report, compared(name, maps[name], truth[name]), output, name, f"{QUANTITIES[name].meaning}: fit and truth."
+        )
+    report.section("Decay in each organ")
+    save(report, decay(output), output, "decay", "Mean signal of some organs and the curve fitted to it.")
+    report.section("Error in each organ")
+    report.table(
+        errors(maps, truth, labels, fitted), caption="Median of |fit - truth| / truth over the voxels, in percent."
+    )
+    report.text(
+        "The constant guess is the same number for every voxel, the median of the truth over the body: what a method "
+        "must beat to have measured anything. D* is hard to measure at this noise, and that is shown as it is."
+    )
+    report.section("Files")
+    report.facts({str(path.relative_to(output)): f"{path.stat().st_size / 1e6:.2f} MB" for path in listed(output)})
+    report.write(output / "index.html")
+
+
+def listed(output: Path) -> list[Path]:
+    """The files that the two commands left."""
+    return sorted(path for path in output.rglob("*") if path.is_file() and path.name != "index.html")
+
+
+def save(report: Report, figure: object, output: Path, name: str, caption: str) -> None:
+    """Put a figure into the page and beside it as PNG."""
+    folder = output / "figures"
+    folder.mkdir(exist_ok=True)
+    (folder / f"{name}.png").write_bytes(png(figure))
+    report.figure(figure, caption)
+
+
+def compared(name: str, fit: Volume, truth: Volume) -> object:
+    """A map beside its truth and their difference."""
+    (shown,) = map_panels({name: fit})
+    low, high = shown.window
+    panels = [
+        figures.Panel(f"{shown.name}, fit", fit, shown.unit, shown.window, shown.colors, shown.scale),
+        figures.Panel(f"{shown.name}, truth", truth, shown.unit, shown.window, shown.colors, shown.scale),
+        figures.Panel("fit - truth", fit.like(np.asarray(fit) - np.asarray(truth)), shown.unit,
+                      ((low - high) / 2, (high - low) / 2), "RdBu_r", shown.scale),
+    ]  # fmt: skip
+    return figures.montage(panels, count=2)
+
+
+def decay(output: Path) -> object:
+    """Decay curves from the tables that the fit wrote."""
+    points, lines = (read_rows(output / "fit" / name) for name in ("decay.csv", "decay_fit.csv"))
+    curves = []
+    for region in ("liver", "spleen", "renal cortex", "pancreas", "paraspinal muscle"):
+        own = [row for row in points if row["region"] == region]
+        line = [row for row in lines if row["region"] == region]
+        if not own:
+            continue
+        start = float(line[0]["S0"])
+        curves.append(
+            plots.Curve(
+                region,
+                [float(row["b"]) for row in own],
+                [float(row["signal"]) / start for row in own],
+                line_x=[float(row["b"]) for row in line],
+                line_y=[float(row["signal"]) / start for row in line],
+            )
+        )
+    return plots.decay_plot(curves, y_label="Signal relative to S0", log=True)
+
+
+def read_rows(path: Path) -> list[dict[str, str]]:
+    """The rows of a CSV file."""
+    with path.open(encoding="utf-8", newline="") as stream:
+        return list(csv.DictReader(stream))
+
+
+def errors(maps: dict[str, Volume], truth: dict[str, Volume], labels: LabelVolume, fitted: np.ndarray) -> Table:
+    """Median relative error of each map in each organ, beside that of a constant guess."""
+    rows = []
+    for label, region in labels.names.items():
+        inside = (labels.array == label) & fitted
+        row: dict[str, object] = {"organ": region, "voxels": int(inside.sum())}
+        for name in COMPARED:
+            known = np.asarray(truth[name])
+            valid = inside & (known > 0)
+            constant = float(np.median(known[fitted & (known > 0)]))
+            shown = QUANTITIES[name].label
+            row[shown] = median_error(np.asarray(maps[name])[valid], known[valid])
+            row[f"{shown}, constant"] = median_error(np.full(valid.sum(), constant), known[valid])
+        rows.append(row)
+    return Table.from_rows(rows, {key: "%" for key in rows[0] if key not in ("organ", "voxels")})
+
+
+def median_error(found: np.ndarray, known: np.ndarray) -> float:
+    """Median of |found - known| / known in percent; NaN where there is nothing."""
+    return 100 * float(np.median(np.abs(found - known) / known)) if known.size else float("nan")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
