@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import slicer
 from slicer.ScriptedLoadableModule import ScriptedLoadableModuleLogic
 
 from DeepMRILib.jobs import Job, find_job
@@ -61,6 +62,11 @@ class JobLogic(ScriptedLoadableModuleLogic):
     def frames(self, parameters: Any) -> list[Any]:  # noqa: ARG002
         """One entry per run of the job: None for the input as it stands, or the frames of its sequence."""
         return [None]
+
+    def preselectFirst(self, parameters: Any, name: str, nodeClass: str) -> None:
+        """Choose the scene's first node of a class for a parameter that has none."""
+        if getattr(parameters, name) is None:
+            setattr(parameters, name, slicer.mrmlScene.GetFirstNodeByClass(nodeClass))
 
     def preselect(self, parameters: Any) -> None:
         """Choose inputs that are obvious from the scene, where the user has chosen none."""
