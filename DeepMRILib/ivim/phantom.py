@@ -42,7 +42,7 @@ MAX_VALUES = 500_000_000
 class PhantomOptions:
     """What the phantom's scan is like."""
 
-    size: tuple[int, int, int] = option((144, 112, 24), "Number of voxels along x, y and z", range=(4, 1024))
+    size: tuple[int, int, int] = option((144, 112, 24), "Number of voxels along x, y and z", range=(1, 1024))
     spacing: tuple[float, float, float] = option((2.6, 2.6, 6.0), "Voxel edges", unit="mm", range=(0.5, 50.0))
     b_values: tuple[float, ...] = option(
         (0, 10, 20, 30, 40, 60, 80, 100, 150, 200, 400, 600, 800), "b-values", unit="s/mm2", range=(0.0, 10000.0)

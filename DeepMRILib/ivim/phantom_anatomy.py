@@ -53,7 +53,7 @@ def _with_fat(tissue: str, shape: Shape, gap: float = 2.0) -> Painted:
 def _skin(p: Points) -> NDArray:
     """Oval, flatter at the back, with a groove over the spine."""
     half_depth = np.where(p.y > 0, np.float32(104), np.float32(98))
-    size = ((np.abs(p.x) / 160) ** 2.35 + (np.abs(p.y) / half_depth) ** 2.35) ** (1 / 2.35)
+    size = ((np.abs(p.x) / 164) ** 2.2 + (np.abs(p.y) / half_depth) ** 2.2) ** (1 / 2.2)
     radial = np.sqrt(p.x**2 + p.y**2)
     groove = 7 * np.exp(-((p.x / 16) ** 2)) * (p.y < 0)
     return np.maximum(radial, 1) * (1 - 1 / np.maximum(size, 1e-3)) + 2 * p.coarse + groove

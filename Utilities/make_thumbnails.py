@@ -1,0 +1,60 @@
+"""Draw the pictures of the sample data in Slicer's Sample Data module: 260 x 280 pixels. Needs matplotlib."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+from DeepMRILib.figures import Panel, oriented  # noqa: E402 - the library is found through the line above
+from DeepMRILib.ivim.phantom import PhantomOptions, make_phantom  # noqa: E402
+from DeepMRILib.volume import Volume  # noqa: E402
+
+WIDTH, HEIGHT = 260, 280
+SLICE = 13
+"""Shows liver, gallbladder, a lesion, both kidneys, stomach, pancreas and spleen."""
+
+
+def abdomen_phantom(target: Path) -> None:
+    """The phantom at b = 0 above, its map of D below."""
+    made = make_phantom(PhantomOptions())
+    b_zero = Volume(made.series.array[..., 0], made.series.affine)
+    panels = [
+        Panel("b = 0", b_zero, window=(0, 950)),
+        Panel("D", made.truth["D"], window=(0, 0.003), colors="viridis"),
+    ]
+    draw(panels, target)
+
+
+def draw(panels: list[Panel], target: Path) -> None:
+    """One slice of each volume, one above the other, cut to the width and height of a thumbnail."""
+    from matplotlib import colormaps
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(WIDTH / 100, HEIGHT / 100), facecolor="black")
+    share = 1 / len(panels)
+    for n, panel in enumerate(panels):
+        view = oriented(panel.volume)
+        picture = view.array[..., SLICE]
+        tall, wide = np.multiply(picture.shape, view.spacing[:2])
+        axes = figure.add_axes((0, 1 - (n + 1) * share, 1, share))
+        low, high = panel.window or (float(picture.min()), float(picture.max()))
+        colors = colormaps[panel.colors].with_extremes(bad="black")
+        shown = np.ma.masked_equal(picture, 0)  # air stays black in a map
+        extent = (0, wide, tall, 0)
+        axes.imshow(shown, cmap=colors, vmin=low, vmax=high, extent=extent, interpolation="nearest")
+        # the patient fills the frame: the air around is cut off
+        rows = 0.74 * tall
+        columns = rows * WIDTH / (HEIGHT * share)
+        axes.set(xlim=((wide - columns) / 2, (wide + columns) / 2), ylim=((tall + rows) / 2, (tall - rows) / 2))
+        axes.set_axis_off()
+        axes.text(0.03, 0.94, panel.name, transform=axes.transAxes, color="white", fontsize=8, va="top")
+    figure.savefig(target, dpi=100, facecolor="black")
+
+
+if __name__ == "__main__":
+    abdomen_phantom(ROOT / "IVIMFit" / "Resources" / "Icons" / "IVIMFitAbdomenPhantom.png")
