@@ -18,7 +18,7 @@ def fit_inputs() -> dict[str, Any]:
     tissue[6:] = 2
     D, f, D_star = (np.choose(tissue - 1, values) for values in ((0.0011, 0.0019), (0.25, 0.12), (0.06, 0.03)))
     b = np.array(B_VALUES, dtype=float)
-    signal = 1000 * biexp(b, D[..., None], f[..., None], D_star[..., None], 1.0)
+    signal = 1000 * biexp(b, D, f, D_star)
     noise = np.random.default_rng(7).normal(0, 1000 / 50, signal.shape)
     affine = np.array([[-1.9, 0.3, 0, 80], [0.3, 1.9, 0.4, -60], [0, -0.3, 5.9, 10], [0, 0, 0, 1]], dtype=float)
     series = DiffusionVolume((signal + noise).astype(np.float32), affine, b)

@@ -113,5 +113,5 @@ def _provenance(
 
 def predicted(result: IVIMResult, b_values: NDArray) -> NDArray:
     """The fitted signal (i, j, k, n) at b-values (n,) in s/mm2, in the image's units; 0 where nothing was fitted."""
-    D, f, D_star, S0 = (result.maps[name].array[..., None] for name in PARAMETERS)
+    D, f, D_star, S0 = (result.maps[name].array for name in PARAMETERS)
     return biexp(np.asarray(b_values, dtype=float), D, f, D_star, S0)
