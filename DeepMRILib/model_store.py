@@ -128,14 +128,15 @@ class ModelStore:
     Raises:
         InputError: the folder lies inside the library, where an update would delete the models.
 
+    A model is saved once and then known by its name::
+
+        card = ModelCard("net-1", "ivim", "1.0", "Apache-2.0", "this project")
+        ModelStore().save(card, network.state_dict())
+        weights = ModelStore().load_weights("net-1", "ivim", "torch")
+
     Example:
-        >>> import numpy as np
-        >>> store = ModelStore()
-        >>> card = ModelCard("net-1", "ivim", "1.0", "Apache-2.0", "this project")
-        >>> store.save(card, {"weight": np.ones((2, 3), np.float32)}).card.sha256[:8]
-        '1c16a9a4'
-        >>> store.load_weights("net-1", "ivim")["weight"].shape
-        (2, 3)
+        >>> ModelStore(Path(tempfile.mkdtemp())).list("no such method")
+        []
     """
 
     def __init__(self, folder: Path | None = None, library: Path = _LIBRARY) -> None:
@@ -278,7 +279,7 @@ class ModelStore:
         if not folder.is_dir():
             raise WeightsError(f"There is no model {name!r} in {self.folder}.")
         with _as_output_error(f"The model {name} cannot be deleted"):
-            shutil.rmtree(self._move_aside(folder))
+            shutil.rmtree(self._move_aside(folder).parent)
 
     def _put(self, name: str, fill: Callable[[Path], None], *, overwrite: bool) -> Model:
         """Let ``fill`` write a model into a hidden sibling, then give it its name in one step."""
@@ -300,20 +301,21 @@ class ModelStore:
 
     def _swap_in(self, part: Path, target: Path) -> None:
         """The old model goes only after the new one stands."""
-        old = self._move_aside(target) if target.exists() else None
+        if not target.exists():
+            part.replace(target)
+            return
+        old = self._move_aside(target)
         try:
             part.replace(target)
         except OSError:
-            if old is not None:
-                old.replace(target)
+            old.replace(target)
             raise
-        if old is not None:
-            shutil.rmtree(old, ignore_errors=True)
+        finally:
+            shutil.rmtree(old.parent, ignore_errors=True)
 
     def _move_aside(self, folder: Path) -> Path:
         """Take a model's name away in one step, so that no half-deleted model is ever seen."""
-        aside = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".old", dir=self.folder)) / "model"
-        return folder.rename(aside).parent
+        return folder.replace(Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".old", dir=self.folder)) / "old")
 
     def _own_folders(self) -> Iterator[Path]:
         if self.folder.is_dir():

@@ -1,0 +1,517 @@
+"""Models on disk: kept whole, checked before use, and never read in a way that could run their code."""
+
+from __future__ import annotations
+
+import json
+import pickle
+import struct
+import subprocess
+import sys
+import threading
+import zipfile
+from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from DeepMRILib.errors import Cancelled, DependencyError, InputError, OutputError, WeightsError
+from DeepMRILib.model_download import _OnlyHttps, check_url, fetch
+from DeepMRILib.model_store import ModelCard, ModelStore, default_folder, load_state_dict, open_model
+from DeepMRILib.weight_files import _check_torch_version, read_safetensors, sha256_of, write_safetensors
+
+pytest.importorskip("safetensors")
+
+WEIGHTS = {"a.weight": np.arange(6, dtype=np.float32).reshape(2, 3), "a.bias": np.zeros(2, dtype=np.float32)}
+
+
+def a_card(name: str = "net-1", **changes) -> ModelCard:
+    card = ModelCard(
+        name=name,
+        method="ivim",
+        version="1.2",
+        licence="CC-BY-4.0",
+        source="doi:10.1002/mrm.28852",
+        preprocessing={"b_values": [0, 50, 800], "normalise": "mean of b = 0"},
+        training_data="simulated signals",
+        metrics={"rmse": 0.02},
+        extra={"width": 11},
+    )
+    return replace(card, **changes)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> ModelStore:
+    return ModelStore(tmp_path / "models", library=tmp_path / "library")
+
+
+def files_in(folder: Path) -> list[str]:
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*"))
+
+
+def test_a_saved_model_comes_back_as_it_was(store: ModelStore) -> None:
+    saved = store.save(a_card(), WEIGHTS)
+    found = store.find("net-1", "ivim")
+    assert found == saved
+    assert found.card == a_card(sha256=sha256_of(found.folder / "model.safetensors"))
+    weights = store.check("net-1").load_weights()
+    assert weights.keys() == WEIGHTS.keys()
+    assert all(np.array_equal(weights[name], WEIGHTS[name]) for name in WEIGHTS)
+    assert files_in(store.folder) == ["net-1", "net-1/model.json", "net-1/model.safetensors"]
+
+
+@pytest.mark.torch
+def test_tensors_that_share_memory_are_saved_and_loaded(store: ModelStore) -> None:
+    torch = pytest.importorskip("torch")
+    base = torch.arange(6.0)
+    store.save(a_card(), {"all": base.reshape(2, 3).T, "tied": base, "half": base.to(torch.bfloat16)})
+    weights = store.load_weights("net-1", "ivim", "torch")
+    assert torch.equal(weights["all"], base.reshape(2, 3).T)
+    assert torch.equal(weights["tied"], base)
+    assert weights["half"].dtype == torch.bfloat16
+
+
+@pytest.mark.torch
+def test_a_number_type_that_numpy_lacks_is_said(store: ModelStore) -> None:
+    torch = pytest.importorskip("torch")
+    store.save(a_card(), {"half": torch.ones(2, dtype=torch.bfloat16)})
+    with pytest.raises(WeightsError, match="hold a number type that numpy cannot hold"):
+        store.load_weights("net-1")
+
+
+def test_strided_arrays_are_saved_right(store: ModelStore) -> None:
+    store.save(a_card(), {"t": WEIGHTS["a.weight"].T})
+    assert np.array_equal(store.load_weights("net-1")["t"], WEIGHTS["a.weight"].T)
+
+
+@pytest.mark.parametrize("weights", [{}, {"a": [1.0, 2.0]}, {"a": np.zeros(2), "b": 3}])
+def test_what_is_no_weights_is_not_saved(store: ModelStore, weights: dict) -> None:
+    with pytest.raises(InputError, match="no weights to save|give numpy arrays only"):
+        store.save(a_card(), weights)
+    assert files_in(store.folder) == []
+
+
+def test_an_existing_model_is_kept_unless_told_otherwise(store: ModelStore) -> None:
+    store.save(a_card(), WEIGHTS)
+    with pytest.raises(OutputError, match="already a model net-1 .* or overwrite"):
+        store.save(a_card(version="2"), WEIGHTS)
+    assert store.find("net-1").card.version == "1.2"
+    store.save(a_card(version="2"), WEIGHTS, overwrite=True)
+    assert store.find("net-1").card.version == "2"
+    assert len(files_in(store.folder)) == 3
+
+
+def test_a_failed_replacement_leaves_the_old_model(store: ModelStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    store.save(a_card(), WEIGHTS)
+    replace_path = Path.replace
+
+    def full_disk(self: Path, target: Path) -> Path:
+        if self.suffix == ".part":
+            raise OSError(28, "No space left on device")
+        return replace_path(self, target)
+
+    monkeypatch.setattr(Path, "replace", full_disk)
+    with pytest.raises(OutputError, match="cannot be written to .*No space left"):
+        store.save(a_card(version="2"), WEIGHTS, overwrite=True)
+    monkeypatch.undo()
+    assert store.check("net-1").card.version == "1.2"
+    assert files_in(store.folder) == ["net-1", "net-1/model.json", "net-1/model.safetensors"]
+
+
+def test_a_store_that_cannot_be_written_says_so(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("not a folder")
+    with pytest.raises(OutputError, match="net-1 cannot be written to"):
+        ModelStore(tmp_path / "file" / "models").save(a_card(), WEIGHTS)
+
+
+def test_a_model_folder_is_added_after_it_was_checked(store: ModelStore, tmp_path: Path) -> None:
+    other = ModelStore(tmp_path / "other", library=tmp_path / "library")
+    folder = other.save(a_card(), WEIGHTS).folder
+    (folder / "LICENSE.txt").write_text("CC-BY-4.0 ...")
+    (folder / "evil.py").write_text("print('never copied')")
+    added = store.add(folder)
+    assert added.folder == store.folder / "net-1"
+    assert files_in(added.folder) == ["LICENSE.txt", "model.json", "model.safetensors"]
+    damage(folder)
+    with pytest.raises(WeightsError, match="damaged"):
+        store.add(folder, overwrite=True)
+    store.check("net-1")
+
+
+def damage(folder: Path) -> None:
+    path = folder / "model.safetensors"
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+
+
+def test_models_are_listed_found_and_deleted(store: ModelStore) -> None:
+    assert store.list() == []
+    store.save(a_card("b-net"), WEIGHTS)
+    store.save(a_card("a-net", method="pvs"), WEIGHTS)
+    (store.folder / "notes").mkdir()
+    assert [model.card.name for model in store.list()] == ["a-net", "b-net"]
+    assert [model.card.name for model in store.list("ivim")] == ["b-net"]
+    store.delete("a-net")
+    assert files_in(store.folder) == ["b-net", "b-net/model.json", "b-net/model.safetensors", "notes"]
+    with pytest.raises(WeightsError, match=r"no model 'a-net' in .*Models here: b-net"):
+        store.find("a-net")
+    with pytest.raises(WeightsError, match="no model 'a-net'"):
+        store.delete("a-net")
+
+
+def test_shipped_models_are_listed_and_only_read(store: ModelStore, tmp_path: Path) -> None:
+    shipped = ModelStore(tmp_path / "library/ivim/data", library=tmp_path / "elsewhere").save(a_card(), WEIGHTS)
+    assert [(model.card, model.shipped) for model in store.list()] == [(shipped.card, True)]
+    store.check("net-1")
+    with pytest.raises(OutputError, match="comes with the extension and cannot be deleted"):
+        store.delete("net-1")
+    with pytest.raises(OutputError, match="belongs to a model of the extension"):
+        store.save(a_card(), WEIGHTS, overwrite=True)
+
+
+def test_every_shipped_model_is_sound_and_has_its_own_name() -> None:
+    store = ModelStore()
+    names = [model.card.name for model in store.list() if model.shipped]
+    assert len(set(names)) == len(names)
+    for name in names:
+        assert store.check(name).card.licence
+
+
+def test_the_wrong_method_is_refused(store: ModelStore) -> None:
+    store.save(a_card(), WEIGHTS)
+    with pytest.raises(WeightsError, match="net-1 is for ivim, not for pvs"):
+        store.load_weights("net-1", "pvs")
+
+
+def test_damaged_and_missing_weights_are_refused(store: ModelStore) -> None:
+    model = store.save(a_card(), WEIGHTS)
+    damage(model.folder)
+    with pytest.raises(WeightsError, match=r"sha256 differs\). Get the model again"):
+        store.load_weights("net-1")
+    (model.folder / "model.safetensors").unlink()
+    with pytest.raises(WeightsError, match="are missing. Add the model again"):
+        store.load_weights("net-1")
+    (model.folder / "model.json").unlink()
+    with pytest.raises(WeightsError, match="its model.json is missing"):
+        store.find("net-1")
+
+
+def test_weights_without_a_sha256_are_not_trusted(store: ModelStore) -> None:
+    model = store.save(a_card(), WEIGHTS)
+    (model.folder / "model.json").write_text(a_card().to_json())
+    with pytest.raises(WeightsError, match="names no sha256"):
+        store.load_weights("net-1")
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        (b"PK\x03\x04\x00\x00\x08\x08" + bytes(40), "a PyTorch or zip file, not safetensors. If you trust"),
+        (pickle.dumps({"a": 1}), "a Python pickle, not safetensors"),
+        (pickle.dumps({"a": 1}, protocol=2), "a Python pickle, not safetensors"),
+        (b"\x89HDF\r\n\x1a\n" + bytes(40), "HDF5"),
+        (b"", "damaged"),
+        (b"hello, these are not weights", "damaged"),
+    ],
+)
+def test_other_kinds_of_files_are_named(tmp_path: Path, content: bytes, sentence: str) -> None:
+    path = tmp_path / "model.safetensors"
+    path.write_bytes(content)
+    with pytest.raises(WeightsError, match=sentence):
+        read_safetensors(path)
+
+
+def test_a_truncated_file_is_refused(tmp_path: Path) -> None:
+    write_safetensors(tmp_path / "whole", WEIGHTS)
+    whole = (tmp_path / "whole").read_bytes()
+    for length in (4, 8, 40, len(whole) - 1):
+        (tmp_path / "part").write_bytes(whole[:length])
+        with pytest.raises(WeightsError, match="damaged"):
+            read_safetensors(tmp_path / "part")
+
+
+@pytest.mark.parametrize("framework", ["numpy", pytest.param("torch", marks=pytest.mark.torch)])
+@pytest.mark.parametrize("lie", ["header of an exbibyte", "tensor of an exbibyte"])
+def test_sizes_are_checked_before_anything_is_allocated(tmp_path: Path, framework: str, lie: str) -> None:
+    """An attempt to allocate an exbibyte would be a MemoryError; the file is refused as damaged instead."""
+    pytest.importorskip(framework)
+    header = json.dumps({"a": {"dtype": "F32", "shape": [2**58], "data_offsets": [0, 2**60]}}).encode()
+    length = 2**60 if lie.startswith("header") else len(header)
+    path = tmp_path / "model.safetensors"
+    path.write_bytes(struct.pack("<Q", length) + header + bytes(64))
+    with pytest.raises(WeightsError, match="damaged"):
+        read_safetensors(path, framework)
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"format": 2}, "written in format 2, .* Update the extension"),
+        ({"format": None}, "lacks the entry format"),
+        ({"colour": "blue"}, "unknown entry 'colour'"),
+        ({"licence": None}, "must be text; got None"),
+        ({"licence": " "}, "licence of model net-1 is empty"),
+        ({"name": "../net"}, "name '../net' cannot be used"),
+        ({"metrics": {"dice": "good"}}, "dice of model net-1 must be a number"),
+        ({"sha256": "12"}, "64 lower-case hexadecimal digits"),
+        ({"extra": []}, "extra of a model's description must be a dictionary"),
+    ],
+)
+def test_a_bad_model_json_is_refused_with_the_reason(tmp_path: Path, change: dict, sentence: str) -> None:
+    (tmp_path / "model.json").write_text(json.dumps({**json.loads(a_card().to_json()), **change}))
+    with pytest.raises(WeightsError, match=sentence):
+        open_model(tmp_path)
+
+
+@pytest.mark.parametrize("content", [b"{", b"[1]", b"\xff\xfe", b"[" * 100_000, b" " * (1024**2 + 1)])
+def test_rubbish_in_model_json_is_refused(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "model.json").write_bytes(content)
+    with pytest.raises(WeightsError, match="model.json|description"):
+        open_model(tmp_path)
+
+
+def test_a_missing_entry_is_named() -> None:
+    values = json.loads(a_card().to_json())
+    del values["source"]
+    with pytest.raises(WeightsError, match="lacks the entry source"):
+        ModelCard.from_json(json.dumps(values))
+
+
+def test_a_card_holds_json_only() -> None:
+    with pytest.raises(InputError, match="cannot be written as JSON"):
+        a_card(extra={"path": Path("x")})
+    with pytest.raises(InputError, match="cannot be written as JSON"):
+        a_card(metrics={"dice": float("nan")})
+
+
+@pytest.mark.parametrize(
+    "name", ["", ".", "..", "../x", "a/b", "a\\b", "/etc", "C:x", ".hidden", "nul.txt", "x.", "a" * 65, "ä"]
+)
+def test_names_that_lead_elsewhere_are_refused(store: ModelStore, name: str) -> None:
+    for action in (store.find, store.delete, store.check, a_card):
+        with pytest.raises(InputError, match="model name .* cannot be used"):
+            action(name)
+
+
+def test_the_users_folder_is_the_systems_own(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("DEEPMRI_HOME", str(tmp_path))
+    assert default_folder() == tmp_path / "models"
+    monkeypatch.delenv("DEEPMRI_HOME")
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "xdg"))
+    monkeypatch.setenv("LOCALAPPDATA", str(tmp_path / "local"))
+    monkeypatch.setattr(Path, "home", lambda: tmp_path)
+    expected = {"linux": "xdg", "win32": "local", "darwin": "Library/Application Support"}
+    for platform, folder in expected.items():
+        monkeypatch.setattr(sys, "platform", platform)
+        assert default_folder() == tmp_path / folder / "DeepMRI/models"
+    monkeypatch.setattr(sys, "platform", "linux")
+    monkeypatch.delenv("XDG_DATA_HOME")
+    assert default_folder() == tmp_path / ".local/share/DeepMRI/models"
+
+
+def test_the_store_is_never_inside_the_extension(monkeypatch: pytest.MonkeyPatch) -> None:
+    import DeepMRILib
+
+    library = Path(DeepMRILib.__file__).parent
+    assert not ModelStore().folder.is_relative_to(library)
+    monkeypatch.setenv("DEEPMRI_HOME", str(library / "ivim"))
+    with pytest.raises(InputError, match="an update of the extension deletes that folder"):
+        ModelStore()
+
+
+# -- downloads ----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def offered(tmp_path: Path) -> tuple[str, ModelCard]:
+    """A weights file at a file:// address, and its card."""
+    path = tmp_path / "offered.safetensors"
+    write_safetensors(path, WEIGHTS)
+    return path.as_uri(), a_card(sha256=sha256_of(path))
+
+
+def test_a_download_is_checked_and_stored(store: ModelStore, offered: tuple[str, ModelCard]) -> None:
+    url, card = offered
+    told = []
+    model = store.download(url, card, licence_accepted=True, progress=lambda *report: told.append(report))
+    assert model.card == card
+    assert np.array_equal(store.load_weights("net-1")["a.weight"], WEIGHTS["a.weight"])
+    assert told[-1][0] == 1.0
+
+
+def test_the_licence_is_shown_and_must_be_accepted(store: ModelStore, offered: tuple[str, ModelCard]) -> None:
+    with pytest.raises(InputError, match="comes under this licence: CC-BY-4.0. Read it, and accept it"):
+        store.download(*offered)
+    assert not store.folder.exists()
+
+
+def test_a_download_that_is_another_file_is_not_kept(store: ModelStore, offered: tuple[str, ModelCard]) -> None:
+    url, card = offered
+    with pytest.raises(WeightsError, match="sha256 differs"):
+        store.download(url, replace(card, sha256="0" * 64), licence_accepted=True)
+    with pytest.raises(InputError, match="names no sha256"):
+        store.download(url, replace(card, sha256=""), licence_accepted=True)
+    with pytest.raises(WeightsError, match="larger than the 100 bytes"):
+        store.download(url, card, licence_accepted=True, max_bytes=100)
+    assert files_in(store.folder) == []
+
+
+def test_a_cancelled_download_leaves_nothing(store: ModelStore, offered: tuple[str, ModelCard]) -> None:
+    def stop(fraction: float, message: str) -> None:
+        raise Cancelled
+
+    with pytest.raises(Cancelled):
+        store.download(*offered, licence_accepted=True, progress=stop)
+    assert files_in(store.folder) == []
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["http://127.0.0.1/x", "ftp://h/x", "data:,x", "file://host/x", "https:///x", "/etc/passwd", "", "HTTP://h/x"],
+)
+def test_only_https_and_local_files_are_fetched(store: ModelStore, url: str) -> None:
+    with pytest.raises(InputError, match="https:// or file:/// addresses only"):
+        store.download(url, a_card(sha256="0" * 64), licence_accepted=True)
+    assert files_in(store.folder) == []
+
+
+def test_a_redirection_away_from_https_is_refused() -> None:
+    with pytest.raises(InputError, match="https:// or file:/// addresses only"):
+        _OnlyHttps().redirect_request(None, None, 302, "Found", {}, "http://example.org/x")
+
+
+def test_an_address_that_does_not_answer_is_said(store: ModelStore, tmp_path: Path) -> None:
+    for url in ("https://127.0.0.1:9/x", (tmp_path / "absent").as_uri()):
+        with pytest.raises(WeightsError, match="could not be downloaded"):
+            store.download(url, a_card(sha256="0" * 64), licence_accepted=True)
+    assert files_in(store.folder) == []
+
+
+class _Answers(BaseHTTPRequestHandler):
+    """Good, redirected, broken-off and missing answers."""
+
+    def do_GET(self) -> None:
+        length, body = {"/good": (4, b"good"), "/short": (400, b"good")}.get(self.path, (0, b""))
+        self.send_response({"/good": 200, "/short": 200, "/moved": 302}.get(self.path, 404))
+        self.send_header("Content-Length", str(length))
+        if self.path == "/moved":
+            self.send_header("Location", "http://example.org/x")
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *args) -> None:
+        pass
+
+
+def test_a_real_https_server_is_understood(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a certificate made here: good, redirected, broken-off and missing files, and a server nobody vouches for."""
+    import shutil
+    import ssl
+
+    if shutil.which("openssl") is None:
+        pytest.skip("needs the openssl program to make a certificate")
+    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
+    make = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", "-subj", "/CN=localhost"]
+    make += ["-addext", "subjectAltName=DNS:localhost", "-keyout", str(key), "-out", str(certificate)]
+    subprocess.run(make, check=True, capture_output=True)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    monkeypatch.setenv("no_proxy", "*")
+    with HTTPServer(("127.0.0.1", 0), _Answers) as server:
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        address = f"https://localhost:{server.server_port}"
+        with pytest.raises(WeightsError, match="could not be downloaded .*certificate"):
+            fetch(f"{address}/good", tmp_path / "x")
+        monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+        fetch(f"{address}/good", tmp_path / "good")
+        assert (tmp_path / "good").read_bytes() == b"good"
+        for page, error, sentence in (
+            ("moved", InputError, "https:// or file:/// addresses only"),
+            ("short", WeightsError, "ended after 4 bytes of 400 bytes"),
+            ("absent", WeightsError, "could not be downloaded .*Not Found"),
+        ):
+            with pytest.raises(error, match=sentence):
+                fetch(f"{address}/{page}", tmp_path / "x")
+        server.shutdown()
+
+
+def test_a_good_address_passes() -> None:
+    assert check_url("https://zenodo.org/x") == "https://zenodo.org/x"
+
+
+# -- PyTorch files of others --------------------------------------------------------------------------------------
+
+
+@pytest.mark.torch
+@pytest.mark.parametrize("wrapped", ["", "state_dict", "model"])
+@pytest.mark.parametrize("zipped", [True, False])
+def test_the_weights_in_a_pytorch_file_are_read(tmp_path: Path, wrapped: str, zipped: bool) -> None:
+    torch = pytest.importorskip("torch")
+    weights = torch.nn.Linear(2, 3).state_dict()
+    content = {wrapped: weights, "epoch": 3} if wrapped else weights
+    torch.save(content, tmp_path / "net.pt", _use_new_zipfile_serialization=zipped)
+    read = load_state_dict(tmp_path / "net.pt")
+    assert read.keys() == weights.keys()
+    assert all(torch.equal(read[name], weights[name]) for name in weights)
+
+
+class _Evil:
+    def __reduce__(self) -> tuple:
+        return (Path.touch, (Path("ran.txt").absolute(),))
+
+
+@pytest.mark.torch
+@pytest.mark.filterwarnings("ignore:Detected pickle protocol")
+def test_a_file_that_would_run_code_is_refused_and_does_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    torch = pytest.importorskip("torch")
+    monkeypatch.chdir(tmp_path)
+    torch.save({"a": torch.ones(1), "evil": _Evil()}, "net.pt")
+    Path("plain.pkl").write_bytes(pickle.dumps(_Evil()))
+    torch.save(torch.nn.Linear(2, 2), "module.pt")
+    for name in ("net.pt", "plain.pkl", "module.pt"):
+        with pytest.raises(WeightsError, match=r"could run code .* torch.save\(model.state_dict\(\), path\)"):
+            load_state_dict(Path(name))
+    assert not Path("ran.txt").exists()
+
+
+@pytest.mark.torch
+def test_a_file_that_is_no_pytorch_file_is_refused(tmp_path: Path) -> None:
+    torch = pytest.importorskip("torch")
+    torch.save({"a": torch.ones(300)}, tmp_path / "whole.pt")
+    whole = (tmp_path / "whole.pt").read_bytes()
+    path = tmp_path / "net.pt"
+    for content in (b"", b"PK", whole[: len(whole) // 2], b"hello", b"\x80\x02", bytes(100)):
+        path.write_bytes(content)
+        with pytest.raises(WeightsError, match="is damaged|could run code"):
+            load_state_dict(path)
+    with pytest.raises(WeightsError, match="There is no file"):
+        load_state_dict(tmp_path / "absent.pt")
+    torch.save([1, 2], path)
+    with pytest.raises(WeightsError, match="holds no weights"):
+        load_state_dict(path)
+
+
+@pytest.mark.torch
+def test_a_packed_file_that_would_fill_the_memory_is_refused(tmp_path: Path) -> None:
+    torch = pytest.importorskip("torch")
+    torch.save({"a": torch.zeros(1_000_000)}, tmp_path / "net.pt")
+    with (
+        zipfile.ZipFile(tmp_path / "net.pt") as plain,
+        zipfile.ZipFile(tmp_path / "bomb.pt", "w", zipfile.ZIP_DEFLATED) as packed,
+    ):
+        for entry in plain.namelist():
+            packed.writestr(entry, plain.read(entry))
+    assert (tmp_path / "bomb.pt").stat().st_size < 20_000
+    with pytest.raises(WeightsError, match="compressed zip"):
+        load_state_dict(tmp_path / "bomb.pt")
+
+
+def test_a_pytorch_with_an_unsafe_reader_is_refused() -> None:
+    _check_torch_version("2.6.0+cu124")
+    _check_torch_version("2.13.0a0")
+    for version in ("2.2.2", "2.5.1+cpu", "1.13.1"):
+        with pytest.raises(DependencyError, match="only from 2.6 on"):
+            _check_torch_version(version)
