@@ -4,21 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 
 import slicer
 import vtk
 
-_open: list[dict[str, slicer.vtkMRMLNode]] = []
-"""One entry per transaction under way: ID of a node that was about to change -> its copy from before."""
+
+@dataclass(eq=False)
+class _Changes:
+    """What one transaction has to undo, or still to do: copies of changed nodes by ID, and nodes to remove."""
+
+    copies: dict[str, slicer.vtkMRMLNode] = field(default_factory=dict)
+    discarded: list[slicer.vtkMRMLNode] = field(default_factory=list)
+
+
+_open: list[_Changes] = []
+"""The transactions under way, the innermost last."""
 
 
 @contextmanager
 def transaction(scene: slicer.vtkMRMLScene) -> Iterator[None]:
     """Undo what was done to ``scene`` inside the block if an exception leaves it, whatever the exception.
 
-    Nodes and subject hierarchy items added in the block are removed, moved items go back, and nodes that the functions
-    of this package updated in place (they call ``remember``) get their former content. Nodes removed in the block do
-    not come back. Transactions may be nested; each undoes its own part.
+    Nodes and subject hierarchy items added in the block are removed, moved items go back, nodes that the functions of
+    this package updated in place (they call ``remember``) get their former content, and nodes that they ``discard`` go
+    only when all went well. Transactions may be nested: what an inner one did is undone when the outer one fails.
 
     The scene is not put into its batch state: leaving that state makes every widget rebuild itself, and code that runs
     on an added node (display, subject hierarchy) would run late or not at all.
@@ -26,17 +36,18 @@ def transaction(scene: slicer.vtkMRMLScene) -> Iterator[None]:
     hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(scene)
     nodes = {scene.GetNthNode(n).GetID() for n in range(scene.GetNumberOfNodes())}
     parents = {item: hierarchy.GetItemParent(item) for item in _items(hierarchy)}
-    copies: dict[str, slicer.vtkMRMLNode] = {}
-    _open.append(copies)
+    changes = _Changes()
+    _open.append(changes)
     done = False
     try:
         yield
         done = True
     finally:
-        # By identity: two empty transactions are equal.
-        _open[:] = [entry for entry in _open if entry is not copies]
-        if not done:
-            _restore(scene, copies)
+        _open.remove(changes)
+        if done:
+            _keep(scene, changes)
+        else:
+            _restore(scene, changes.copies)
             _removeAdded(scene, nodes)
             _restoreItems(hierarchy, parents)
 
@@ -46,12 +57,31 @@ def remember(node: slicer.vtkMRMLNode) -> None:
 
     The copy holds a volume's voxels too: for the length of the transaction it takes that memory again.
     """
-    if not _open or node.GetID() is None or node.GetID() in _open[-1]:
+    if not _open or node.GetID() is None or node.GetID() in _open[-1].copies:
         return
     copy = node.CreateNodeInstance()
     copy.UnRegister(None)
     copy.Copy(node)
-    _open[-1][node.GetID()] = copy
+    _open[-1].copies[node.GetID()] = copy
+
+
+def discard(node: slicer.vtkMRMLNode) -> None:
+    """Remove a node that is no longer needed, inside a transaction only once it has succeeded."""
+    if _open:
+        _open[-1].discarded.append(node)
+    else:
+        slicer.mrmlScene.RemoveNode(node)
+
+
+def _keep(scene: slicer.vtkMRMLScene, changes: _Changes) -> None:
+    if _open:
+        for nodeId, copy in changes.copies.items():
+            _open[-1].copies.setdefault(nodeId, copy)
+        _open[-1].discarded.extend(changes.discarded)
+        return
+    for node in changes.discarded:
+        if scene.IsNodePresent(node):
+            scene.RemoveNode(node)
 
 
 def _restore(scene: slicer.vtkMRMLScene, copies: dict[str, slicer.vtkMRMLNode]) -> None:

@@ -68,7 +68,7 @@ def nodeFromVolume(
     if existing is not None:
         _checkHolds(existing, wanted)
         remember(existing)
-    image = _imageFromArray(array)
+    image = imageFromArray(array)
     node = existing if existing is not None else slicer.mrmlScene.AddNewNodeByClass(wanted, name)
     with slicer.util.NodeModify(node):
         node.SetIJKToRASMatrix(slicer.util.vtkMatrixFromArray(volume.affine))
@@ -134,7 +134,7 @@ def _storable(array: NDArray) -> NDArray:
     return array.astype(array.dtype.newbyteorder("="), copy=False)
 
 
-def _imageFromArray(array: NDArray) -> vtk.vtkImageData:
+def imageFromArray(array: NDArray) -> vtk.vtkImageData:
     """A VTK image of an array (i, j, k) or (i, j, k, c): the one copy on the way into the scene."""
     components = array.shape[3] if array.ndim == 4 else 1
     image = vtk.vtkImageData()

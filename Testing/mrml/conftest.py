@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-pytest.importorskip("slicer.slicer_core", reason="needs Slicer's MRML libraries: pip install slicer-core")
+pytest.importorskip("slicer", reason="needs Slicer's MRML libraries: pip install slicer-core")
 
 
 @pytest.fixture

@@ -43,6 +43,8 @@ APPLICATION_NAMES = {
 }
 """Names under which the application logic knows a module, where they are not the capitalised ones."""
 
+COLOR_FILES = ("Cividis", "Inferno", "Magma", "Plasma", "Viridis")
+
 
 def bootstrap() -> slicer.vtkMRMLScene:
     """The scene ``slicer.mrmlScene``, with node classes, logics, colours, units and MRB reading; made on first call.
@@ -58,8 +60,7 @@ def bootstrap() -> slicer.vtkMRMLScene:
     folder = _temporary_folder()
     _add_data_io(scene, application, folder)
     application.SetTemporaryPath(str(folder))
-    # The application keeps colour files of its own there; slicer-core has none.
-    (folder / "share" / "ColorFiles").mkdir(parents=True)
+    _write_colors(folder / "share" / "ColorFiles")
     application.SetHomeDirectory(str(folder))
     application.SetShareDirectory("share")
     application.SetMRMLScene(scene)
@@ -101,6 +102,18 @@ def _add_data_io(scene: slicer.vtkMRMLScene, application: slicer.vtkSlicerApplic
     logic = slicer.vtkDataIOManagerLogic()
     logic.SetMRMLApplicationLogic(application)
     logic.SetAndObserveDataIOManager(manager)
+
+
+def _write_colors(folder: Path) -> None:
+    """The perceptual colour tables that the application ships beside the built-in ones; matplotlib has the same."""
+    from matplotlib import colormaps
+
+    folder.mkdir(parents=True)
+    for name in COLOR_FILES:
+        rows = [
+            f"{n} {n} {' '.join(str(round(255 * part)) for part in colormaps[name.lower()](n))}" for n in range(256)
+        ]
+        (folder / f"{name}.txt").write_text("# 256 values\n" + "\n".join(rows) + "\n", encoding="ascii")
 
 
 def _temporary_folder() -> Path:

@@ -1,0 +1,124 @@
+"""The b-values of a diffusion series in the scene, wherever Slicer or its importers put them."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+import slicer
+from numpy.typing import NDArray
+
+from DeepMRILib.errors import InputError
+from DeepMRILib.files import bvalues as bvalueFiles
+from DeepMRILib.mrml.sequences import browserOfProxy, frameValues, sequenceOfProxy
+from DeepMRILib.mrml.volumes import nodeName
+from DeepMRILib.volume import checked_b_values
+
+_INDEX_NAME = re.compile(r"^(diffusion[\s_-]*)?b([\s_-]*(val|value|values|vals))?$", re.IGNORECASE)
+_INDEX_UNIT = re.compile(r"^s\s*/\s*mm\s*(\^?2|²)$", re.IGNORECASE)
+_FRAME_TAG = re.compile(r"b-?value", re.IGNORECASE)
+_GE_OFFSET = 1e9
+"""GE scanners store b-values of some protocols in (0043,1039) with this added."""
+
+
+def findBValues(node: slicer.vtkMRMLNode) -> tuple[NDArray | None, str]:
+    """The b-values (n,) in s/mm2 of a diffusion series and where they came from, or None and what is missing.
+
+    Looked for, in this order: the diffusion-weighted node itself; the frame labels that DICOM importers attach
+    (``MultiVolume.FrameLabels``); the index of a sequence that says it is a b-value; a .bval file next to the file
+    that the node was loaded from.
+
+    Args:
+        node: a volume with several values per voxel, a sequence, or the node that shows one frame of a sequence.
+    """
+    if node is None:
+        return None, "No diffusion series is chosen."
+    sequence = node if node.IsA("vtkMRMLSequenceNode") else sequenceOfProxy(node)
+    images = imageCount(node)
+    for values, place in (
+        _ofNode(node),
+        _ofFrameLabels(node, sequence),
+        _ofIndex(sequence),
+        _ofSidecar(node, sequence),
+    ):
+        if not place:
+            continue
+        if values is None:
+            return None, place
+        if values.size == images:
+            return values, place
+        return None, f"{place} holds {values.size} b-values for {images} images of {nodeName(node)}."
+    return None, (
+        f"No b-values were found for {nodeName(node)}: not with the image, and no .bval file lies next to the file it "
+        "was loaded from."
+    )
+
+
+def imageCount(node: slicer.vtkMRMLNode) -> int:
+    """How many images a series holds: components of a volume, or frames of the sequence it is or shows."""
+    sequence = node if node.IsA("vtkMRMLSequenceNode") else sequenceOfProxy(node)
+    if sequence is not None:
+        return sequence.GetNumberOfDataNodes()
+    image = node.GetImageData() if node.IsA("vtkMRMLVolumeNode") else None
+    return 0 if image is None else image.GetNumberOfScalarComponents()
+
+
+def _ofNode(node: slicer.vtkMRMLNode) -> tuple[NDArray | None, str]:
+    if not node.IsA("vtkMRMLDiffusionWeightedVolumeNode"):
+        return None, ""
+    # Slicer reads 500 from NRRD as 500.0000000000001, the length of a float32 gradient vector.
+    values = np.array([node.GetBValue(n) for n in range(node.GetNumberOfGradients())])
+    return np.round(values, 4), f"the header of {nodeName(node)}"
+
+
+def _ofFrameLabels(node: slicer.vtkMRMLNode, sequence: slicer.vtkMRMLSequenceNode | None) -> tuple[NDArray | None, str]:
+    for holder in (node, sequence, browserOfProxy(node)):
+        tag = holder.GetAttribute("MultiVolume.FrameIdentifyingDICOMTagName") if holder is not None else None
+        labels = holder.GetAttribute("MultiVolume.FrameLabels") if tag and _FRAME_TAG.search(tag) else None
+        values = _numbers(labels.split(",")) if labels else None
+        if values is not None:
+            return np.where(values >= _GE_OFFSET, values - _GE_OFFSET, values), f"the DICOM series ({tag})"
+    return None, ""
+
+
+def _ofIndex(sequence: slicer.vtkMRMLSequenceNode | None) -> tuple[NDArray | None, str]:
+    if sequence is None:
+        return None, ""
+    name, unit = sequence.GetIndexName().strip(), sequence.GetIndexUnit().strip()
+    if not (_INDEX_NAME.match(name) or _INDEX_UNIT.match(unit)):
+        return None, ""
+    values = _numbers(frameValues(sequence))
+    return (None, "") if values is None else (values, f"the index of the sequence {nodeName(sequence)}")
+
+
+def _ofSidecar(node: slicer.vtkMRMLNode, sequence: slicer.vtkMRMLSequenceNode | None) -> tuple[NDArray | None, str]:
+    for holder in (node, sequence):
+        storage = holder.GetStorageNode() if holder is not None and holder.IsA("vtkMRMLStorableNode") else None
+        name = storage.GetFullNameFromFileName() if storage is not None else ""
+        if not name:
+            continue
+        image = Path(name)
+        path = bvalueFiles.sidecar(image, _stem(image), bvalueFiles.B_VALUE_SIDECARS)
+        if path is None:
+            continue
+        try:
+            return bvalueFiles.read_b_values(path), path.name
+        except InputError as error:
+            return None, str(error)
+    return None, ""
+
+
+def _stem(path: Path) -> str:
+    """The name without .nii.gz, .seq.nrrd and the like."""
+    name = path.name.removesuffix(".gz")
+    for suffix in (".nii", ".nrrd", ".nhdr", ".mha", ".mhd"):
+        name = name.removesuffix(suffix)
+    return name.removesuffix(".seq")
+
+
+def _numbers(texts: list[str]) -> NDArray | None:
+    try:
+        return checked_b_values([float(text) for text in texts])
+    except (ValueError, InputError):
+        return None

@@ -1,0 +1,93 @@
+"""Diffusion series in the scene to one diffusion volume, whatever kind of node holds them."""
+
+from __future__ import annotations
+
+import numpy as np
+import slicer
+import slicer.util
+import vtk
+from numpy.typing import ArrayLike, NDArray
+
+from DeepMRILib.errors import InputError
+from DeepMRILib.files.directions import unit, without_weighting
+from DeepMRILib.mrml.bvalues import findBValues
+from DeepMRILib.mrml.sequences import frameNodes, sequenceOfProxy
+from DeepMRILib.mrml.volumes import nodeName, volumeFromNode
+from DeepMRILib.volume import DiffusionVolume, Volume
+
+
+def diffusionFromNode(node: slicer.vtkMRMLNode, bValues: ArrayLike | None = None) -> DiffusionVolume:
+    """The series of a diffusion-weighted volume, a volume with several values per voxel, or a sequence of volumes.
+
+    A node that shows one frame of a sequence stands for its whole sequence. Volumes are not copied; the frames of a
+    sequence are, into one array. Directions come from diffusion-weighted nodes only, in RAS of the node's own frame.
+
+    Args:
+        bValues: (n,) in s/mm2, in place of those that ``findBValues`` finds.
+
+    Raises:
+        InputError: no series, no b-values found, another number of them than of images, or frames on different grids.
+    """
+    if node is None:
+        raise InputError("No diffusion series is chosen. Choose a 4D image, a diffusion volume or a sequence.")
+    sequence = node if node.IsA("vtkMRMLSequenceNode") else sequenceOfProxy(node)
+    volume = _fromSequence(sequence) if sequence is not None else _fromVolume(node)
+    if bValues is None:
+        bValues = _foundBValues(node, volume.array.shape[3])
+    series = DiffusionVolume(volume.array, volume.affine, bValues)
+    directions = _directions(node, series.b_values)
+    return series if directions is None else DiffusionVolume(series.array, series.affine, series.b_values, directions)
+
+
+def _foundBValues(node: slicer.vtkMRMLNode, images: int) -> NDArray:
+    values, place = findBValues(node)
+    if values is None:
+        raise InputError(
+            f"{place} Type the b-values, one for each of the {images} images in their order, in s/mm2, or choose a "
+            ".bval file."
+        )
+    return values
+
+
+def _fromVolume(node: slicer.vtkMRMLNode) -> Volume:
+    volume = volumeFromNode(node)
+    if volume.array.ndim != 4 or volume.array.shape[3] < 2:
+        raise InputError(
+            f"{nodeName(node)} is a single image, not a series. Choose the 4D image, the diffusion volume or the "
+            "sequence that holds one image for each b-value."
+        )
+    return volume
+
+
+def _fromSequence(sequence: slicer.vtkMRMLSequenceNode) -> Volume:
+    frames = [_frame(sequence, node) for node in frameNodes(sequence)]
+    if len(frames) < 2:
+        raise InputError(f"The sequence {nodeName(sequence)} holds {len(frames)} image. Choose the whole series.")
+    first = frames[0]
+    for number, frame in enumerate(frames):
+        if not frame.same_grid(first):
+            raise InputError(
+                f"Image {number + 1} of the sequence {nodeName(sequence)} lies on another grid than the first. "
+                "Resample the images to one grid."
+            )
+    # In the order of Slicer's own 4D volumes: the values of one voxel side by side, as fits read them.
+    return first.like(np.stack([frame.array for frame in frames], axis=-1))
+
+
+def _frame(sequence: slicer.vtkMRMLSequenceNode, node: slicer.vtkMRMLNode) -> Volume:
+    volume = volumeFromNode(node)
+    if volume.array.ndim != 3:
+        raise InputError(
+            f"The sequence {nodeName(sequence)} holds 4D images. Choose one of them, or a sequence of 3D images."
+        )
+    return volume
+
+
+def _directions(node: slicer.vtkMRMLNode, bValues: NDArray) -> NDArray | None:
+    """Unit vectors (n, 3) in RAS: the measurement frame takes gradients to the space of the image, RAS in Slicer."""
+    if not node.IsA("vtkMRMLDiffusionWeightedVolumeNode"):
+        return None
+    frame = vtk.vtkMatrix4x4()
+    node.GetMeasurementFrameMatrix(frame)
+    gradients = np.array([node.GetDiffusionGradient(n) for n in range(node.GetNumberOfGradients())])
+    return without_weighting(unit(gradients @ slicer.util.arrayFromVTKMatrix(frame)[:3, :3].T), bValues)

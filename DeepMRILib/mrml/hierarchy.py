@@ -1,0 +1,77 @@
+"""Where results go: beside their input in the subject hierarchy, under its transform, with references back to it."""
+
+from __future__ import annotations
+
+import slicer
+import vtk
+
+SOURCE_ROLE = "DeepMRI.source"
+"""The node reference from a result to the image it was made from."""
+
+_DICOM_INSTANCES = "DICOM.instanceUIDs"
+
+
+def placeBeside(node: slicer.vtkMRMLNode, source: slicer.vtkMRMLNode, folder: str | None = None) -> None:
+    """Put a result where its input is.
+
+    - in the subject hierarchy, under the input's parent: in a DICOM study, that is what makes Slicer offer the result
+      for DICOM export into the same study of the same patient
+    - under the input's transform
+    - with a node reference to the input, and, if the input came from DICOM, with the UIDs of its instances as the
+      referenced ones, without which Slicer does not offer DICOM SEG export
+
+    The result never gets the input's own instance UIDs: it is another series.
+
+    Args:
+        folder: put it into a folder of that name beside the input, made when absent. Slicer's scalar volume export
+            takes the item above a volume for its study, so use none where results should be exported.
+    """
+    scene = node.GetScene()
+    hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(scene)
+    sourceItem = itemOf(source)
+    parent = hierarchy.GetItemParent(sourceItem)
+    if folder:
+        parent = _childFolder(hierarchy, parent, folder)
+    # Moves the item where there is one already: the application makes them, slicer-core alone does not.
+    item = hierarchy.CreateItem(parent, node)
+    if node.IsA("vtkMRMLTransformableNode") and source.IsA("vtkMRMLTransformableNode"):
+        node.SetAndObserveTransformNodeID(source.GetTransformNodeID())
+    if node is not source:
+        node.SetNodeReferenceID(SOURCE_ROLE, source.GetID())
+        _referToInstances(hierarchy, item, source, sourceItem)
+
+
+def sourceOf(node: slicer.vtkMRMLNode) -> slicer.vtkMRMLNode | None:
+    """The image that a result was made from; None when it is no result or the image is gone."""
+    return node.GetNodeReference(SOURCE_ROLE)
+
+
+def itemOf(node: slicer.vtkMRMLNode) -> int:
+    """The subject hierarchy item of a node; made under the scene when there is none."""
+    hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(node.GetScene())
+    item = hierarchy.GetItemByDataNode(node)
+    return item or hierarchy.CreateItem(hierarchy.GetSceneItemID(), node)
+
+
+def _childFolder(hierarchy: slicer.vtkMRMLSubjectHierarchyNode, parent: int, name: str) -> int:
+    children = vtk.vtkIdList()
+    hierarchy.GetItemChildren(parent, children)
+    for item in (children.GetId(n) for n in range(children.GetNumberOfIds())):
+        if hierarchy.GetItemLevel(item) == "Folder" and hierarchy.GetItemName(item) == name:
+            return item
+    return hierarchy.CreateFolderItem(parent, name)
+
+
+def _referToInstances(
+    hierarchy: slicer.vtkMRMLSubjectHierarchyNode, item: int, source: slicer.vtkMRMLNode, sourceItem: int
+) -> None:
+    constants = slicer.vtkMRMLSubjectHierarchyConstants
+    referenced = constants.GetDICOMReferencedInstanceUIDsAttributeName()
+    instances = (
+        source.GetAttribute(_DICOM_INSTANCES)
+        or hierarchy.GetItemUID(sourceItem, constants.GetDICOMInstanceUIDName())
+        # The input is a result itself: refer to what it was made from.
+        or hierarchy.GetItemAttribute(sourceItem, referenced)
+    )
+    if instances:
+        hierarchy.SetItemAttribute(item, referenced, instances)
