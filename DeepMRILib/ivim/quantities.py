@@ -38,3 +38,4 @@ QUANTITIES: dict[str, Quantity] = {
     "RMSE": Quantity("RMSE", "Root mean square distance of signal and curve", "", None, "Grey"),
 }
 PARAMETERS = ("D", "f", "D_star", "S0")
+QUALITY = ("R2", "RMSE")

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
 from DeepMRILib.figures import Panel, montage
-from DeepMRILib.ivim.quantities import PARAMETERS, QUANTITIES
+from DeepMRILib.ivim.curves import region_curves
+from DeepMRILib.ivim.quantities import PARAMETERS, QUALITY, QUANTITIES
 from DeepMRILib.ivim.result import IVIMResult, PhantomResult
-from DeepMRILib.plots import Curve, decay_plot
+from DeepMRILib.plots import decay_plot
 from DeepMRILib.report import Report
 from DeepMRILib.tables import Table
 from DeepMRILib.volume import Volume
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 MOST_CURVES = 7
 """More than this many curves in one plot cannot be told apart."""
@@ -42,11 +38,12 @@ def fit_report(result: IVIMResult) -> Report:
         report.note(note)
     report.section("Maps")
     report.figure(montage(map_panels(result.maps)), "Parameters in axial slices, patient's right on the left.")
-    quality = {name: result.maps[name] for name in ("R2", "RMSE")}
+    quality = {name: result.maps[name] for name in QUALITY}
     report.figure(montage(map_panels(quality)), "How well the curve fits in each voxel.")
     report.section("Decay")
     report.figure(
-        decay_figure(result), "Mean signal of each region (bars: spread over its voxels) and the curve fitted to it."
+        decay_plot(region_curves(result)[:MOST_CURVES], y_label="Signal relative to S0", log=True),
+        "Mean signal of each region (bars: spread over its voxels) and the curve fitted to it.",
     )
     report.section("Regions")
     report.table(short_table(result.regions), caption="Median, with lower and upper quartile, of the fitted voxels.")
@@ -59,7 +56,7 @@ def fit_report(result: IVIMResult) -> Report:
 def map_panels(maps: dict[str, Volume]) -> list[Panel]:
     """Panels of known maps, D and D* in 10^-3 mm2/s as papers print them."""
     panels = []
-    for name in (*PARAMETERS, "R2", "RMSE"):
+    for name in (*PARAMETERS, *QUALITY):
         if name not in maps:
             continue
         quantity = QUANTITIES[name]
@@ -69,24 +66,6 @@ def map_panels(maps: dict[str, Volume]) -> list[Panel]:
         colours = COLOUR_MAPS[quantity.colour]
         panels.append(Panel(quantity.label, maps[name], unit=unit, window=window, colors=colours, scale=scale))
     return panels
-
-
-def decay_figure(result: IVIMResult) -> Figure:
-    """Measured and fitted decay of the first regions, relative to the fitted S0."""
-    curves = []
-    for name in list(dict.fromkeys(result.decay.columns["region"]))[:MOST_CURVES]:
-        points, line = region_rows(result.decay, name), region_rows(result.decay_fit, name)
-        start = line["S0"][0]
-        curves.append(
-            Curve(name, points["b"], points["signal"] / start, points["sd"] / start, line["b"], line["signal"] / start)
-        )
-    return decay_plot(curves, y_label="Signal relative to S0", log=True)
-
-
-def region_rows(table: Table, region: str) -> dict[str, np.ndarray]:
-    """The columns of one region's rows."""
-    chosen = np.array(table.columns["region"]) == region
-    return {name: np.array(values)[chosen] for name, values in table.columns.items()}
 
 
 def short_table(regions: Table) -> Table:

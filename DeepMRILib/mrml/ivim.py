@@ -1,0 +1,259 @@
+"""IVIM on nodes: a diffusion series in; maps, a table of regions and a decay plot out."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import slicer
+import slicer.util
+from numpy.typing import ArrayLike
+
+from DeepMRILib.errors import InputError
+from DeepMRILib.files.bvalues import parse_b_values
+from DeepMRILib.ivim import FitOptions, IVIMResult, PhantomOptions, phantom
+from DeepMRILib.ivim.curves import region_curves
+from DeepMRILib.ivim.prepare import check_b_values
+from DeepMRILib.ivim.quantities import PARAMETERS, QUALITY, QUANTITIES
+from DeepMRILib.mrml.bvalues import findBValues, imageCount
+from DeepMRILib.mrml.codes import setQuantity
+from DeepMRILib.mrml.diffusion import diffusionFromNode, nodeFromDiffusion
+from DeepMRILib.mrml.display import showMap
+from DeepMRILib.mrml.hierarchy import placeBeside
+from DeepMRILib.mrml.plots import chartFromCurves
+from DeepMRILib.mrml.segments import labelsFromSegmentation, maskFromSegment, segmentationFromLabels
+from DeepMRILib.mrml.sequences import frameNodes, proxyOfSequence, sequenceFromFrames, sequenceOfProxy
+from DeepMRILib.mrml.tables import tableNodeFromTable
+from DeepMRILib.mrml.volumes import nodeFromVolume, nodeName
+from DeepMRILib.tables import Table
+
+SERIES_CLASSES = ("vtkMRMLDiffusionWeightedVolumeNode", "vtkMRMLVectorVolumeNode", "vtkMRMLSequenceNode")
+
+
+@dataclass(frozen=True)
+class FitNodes:
+    """The nodes of one fit's results; None where there is none yet, or none was asked for."""
+
+    DMap: Any = None
+    fMap: Any = None
+    D_starMap: Any = None
+    S0Map: Any = None
+    R2Map: Any = None
+    RMSEMap: Any = None
+    regionsTable: Any = None
+    decayChart: Any = None
+
+    @classmethod
+    def names(cls) -> list[str]:
+        """The fields' names, which are those of the module's parameters."""
+        return [item.name for item in dataclasses.fields(cls)]
+
+
+# ---- inputs
+
+
+def firstSeries() -> Any:
+    """The scene's first series whose b-values are known, None when there is none."""
+    for className in SERIES_CLASSES:
+        for node in slicer.util.getNodesByClass(className):
+            if imageCount(node) > 1 and findBValues(node)[0] is not None:
+                return node
+    return None
+
+
+def typedBValues(bValues: ArrayLike | str | None) -> Any:
+    """b-values as numbers from what a user typed; None when nothing was.
+
+    Raises:
+        InputError: it holds something that is no number.
+    """
+    if bValues is None or (isinstance(bValues, str) and not bValues.strip()):
+        return None
+    return parse_b_values(bValues) if isinstance(bValues, str) else np.asarray(bValues, dtype=float)
+
+
+def describeBValues(node: Any, typed: str) -> str:
+    """What the panel says about a series: how many images, which b-values, and where they come from."""
+    if node is None:
+        return ""
+    try:
+        values, place = typedBValues(typed), "typed"
+    except InputError as error:
+        return str(error)
+    if values is None:
+        values, place = findBValues(node)
+    if values is None:
+        return place
+    shown = ", ".join(f"{value:g}" for value in np.unique(values))
+    return f"{imageCount(node)} images, b = {shown} s/mm² ({place})"
+
+
+def missingBValues(node: Any, typed: str) -> str:
+    """Why the series cannot be fitted for want of b-values, in one sentence; "" when it can."""
+    try:
+        values = typedBValues(typed)
+        if values is None:
+            values, place = findBValues(node)
+            if values is None:
+                return f"{place} Type the b-values above."
+        if len(values) != imageCount(node):
+            return f"There are {len(values)} b-values for {imageCount(node)} images; type one for each image."
+        check_b_values(np.asarray(values), FitOptions(fit_s0=False))
+    except InputError as error:
+        return str(error)
+    return ""
+
+
+def seriesFrames(node: Any) -> list[Any]:
+    """The series of a sequence of series, of which ``node`` shows one; [] when it is a series by itself."""
+    if node is None or node.IsA("vtkMRMLSequenceNode") or imageCount(node) < 2:
+        return []
+    sequence = sequenceOfProxy(node)
+    frames = frameNodes(sequence) if sequence is not None else []
+    several = [frame for frame in frames if frame.GetImageData().GetNumberOfScalarComponents() > 1]
+    return several if len(several) == len(frames) else []
+
+
+def fitInputs(
+    seriesNode: Any,
+    bValues: ArrayLike | str | None = None,
+    maskSegmentation: Any = None,
+    maskSegment: str = "",
+    regionsSegmentation: Any = None,
+    *,
+    geometryNode: Any = None,
+) -> dict[str, Any]:
+    """The inputs of the job ``ivim.fit`` from nodes.
+
+    Args:
+        seriesNode: diffusion-weighted volume, vector volume, sequence of volumes, or a proxy of one.
+        bValues: in s/mm2, numbers or typed text; by default those found with the series.
+        maskSegmentation, maskSegment: node and segment ID of the mask; the first segment when no ID is given.
+        regionsSegmentation: its segments are the regions.
+        geometryNode: the node in the scene on whose grid the segments are taken, when the series itself is a frame
+            of a sequence and so is not in the scene.
+
+    Raises:
+        InputError: the nodes do not hold what is needed.
+    """
+    inputs: dict[str, Any] = {"volume": diffusionFromNode(seriesNode, typedBValues(bValues))}
+    reference = referenceVolume(geometryNode if geometryNode is not None else seriesNode)
+    if maskSegmentation is not None:
+        segment = maskSegment or maskSegmentation.GetSegmentation().GetNthSegmentID(0)
+        inputs["mask"] = maskFromSegment(maskSegmentation, segment, reference)
+    if regionsSegmentation is not None:
+        inputs["labels"] = labelsFromSegmentation(regionsSegmentation, reference)[0]
+    return inputs
+
+
+def referenceVolume(seriesNode: Any) -> Any:
+    """A volume node with the series' grid and transform: itself, or what shows its frames."""
+    if not seriesNode.IsA("vtkMRMLSequenceNode"):
+        return seriesNode
+    return proxyOfSequence(seriesNode) or frameNodes(seriesNode)[0]
+
+
+# ---- outputs
+
+
+def deliverFit(result: IVIMResult, seriesNode: Any, outputs: FitNodes, *, qualityMaps: bool = False) -> FitNodes:
+    """Put a fit's maps, table and plot beside the series; nodes in ``outputs`` are updated, others are made."""
+    made = {f"{name}Map": _mapNode(result, name, seriesNode, outputs) for name in _mapNames(qualityMaps)}
+    table = tableNodeFromTable(result.regions, f"{nodeName(seriesNode)} IVIM regions", outputs.regionsTable)
+    chart = chartFromCurves(
+        region_curves(result),
+        f"{nodeName(seriesNode)} IVIM decay",
+        xTitle="b-value (s/mm²)",
+        yTitle="Signal relative to S0",
+        existing=outputs.decayChart,
+    )
+    for node in (table, chart):
+        placeBeside(node, seriesNode)
+    return dataclasses.replace(outputs, **made, regionsTable=table, decayChart=chart)
+
+
+def _mapNames(qualityMaps: bool) -> tuple[str, ...]:
+    return PARAMETERS + (QUALITY if qualityMaps else ())
+
+
+def _mapNode(result: IVIMResult, name: str, seriesNode: Any, outputs: FitNodes) -> Any:
+    node = nodeFromVolume(result.maps[name], f"{nodeName(seriesNode)} {name}", getattr(outputs, f"{name}Map"))
+    _describe(node, result, name)
+    placeBeside(node, seriesNode)
+    return node
+
+
+def _describe(node: Any, result: IVIMResult, name: str) -> None:
+    """Colours, quantity and unit, and which engine and version made the map."""
+    quantity = QUANTITIES[name]
+    showMap(node, quantity.colour, quantity.window)
+    setQuantity(node, name, quantity.unit)
+    node.SetDescription(f"{quantity.meaning}; {result.provenance.engine}; DeepMRI {result.provenance.version}")
+
+
+def deliverFrames(
+    results: Sequence[IVIMResult], seriesNode: Any, outputs: FitNodes, *, qualityMaps: bool = False
+) -> FitNodes:
+    """Put the fits of all frames into the scene: each map a sequence in step with the series, the rest in one table.
+
+    The returned maps are the proxies that show the selected frame; the plot shows the first frame.
+    """
+    source = sequenceOfProxy(seriesNode)
+    made = {}
+    for name in _mapNames(qualityMaps):
+        existing = getattr(outputs, f"{name}Map")
+        made[f"{name}Map"] = _mapSequence(results, name, seriesNode, source, existing)
+    rows = [{"frame": number, **dict(zip(result.regions.columns, row, strict=True))}
+            for number, result in enumerate(results) for row in result.regions.rows]  # fmt: skip
+    table = Table.from_rows(rows, results[0].regions.units)
+    first = deliverFit(results[0], seriesNode, dataclasses.replace(outputs, **dict.fromkeys(made)))
+    for name in PARAMETERS:
+        slicer.mrmlScene.RemoveNode(getattr(first, f"{name}Map"))
+    tableNode = tableNodeFromTable(table, "", first.regionsTable)
+    return dataclasses.replace(first, **made, regionsTable=tableNode)
+
+
+def _mapSequence(results: Sequence[IVIMResult], name: str, seriesNode: Any, source: Any, existing: Any) -> Any:
+    frames = [nodeFromVolume(result.maps[name], f"{nodeName(seriesNode)} {name}") for result in results]
+    sequence = sequenceFromFrames(
+        frames, source, f"{nodeName(seriesNode)} {name} frames", sequenceOfProxy(existing) if existing else None
+    )
+    for frame in frames:
+        slicer.mrmlScene.RemoveNode(frame.GetDisplayNode())
+        slicer.mrmlScene.RemoveNode(frame)
+    proxy = proxyOfSequence(sequence)
+    _describe(proxy, results[0], name)
+    placeBeside(proxy, seriesNode)
+    return proxy
+
+
+def summary(results: Sequence[IVIMResult]) -> str:
+    """What the panel says when it is done."""
+    voxels = sum(result.provenance.inputs["voxels_fitted"] for result in results)
+    seconds = sum(result.provenance.seconds["fit"] for result in results)
+    frames = f" in {len(results)} frames" if len(results) > 1 else ""
+    notes = " ".join(dict.fromkeys(note for result in results for note in result.provenance.notes))
+    return f"Fitted {voxels:,} voxels{frames} in {seconds:.2f} s. {notes}".strip()
+
+
+def regionMedian(tableNode: Any, region: str, name: str) -> float:
+    """The median of a parameter in one region of the table that a fit has made."""
+    table = tableNode.GetTable()
+    regions = table.GetColumnByName("region")
+    row = next(n for n in range(table.GetNumberOfRows()) if regions.GetValue(n) == region)
+    return table.GetColumnByName(f"{name}_median").GetTuple1(row)
+
+
+# ---- sample data
+
+
+def phantomNodes(options: PhantomOptions | None = None) -> tuple[Any, Any]:
+    """Compute the abdomen phantom; returns its diffusion-weighted volume node and its organs' segmentation node."""
+    made = phantom(options or PhantomOptions())
+    series = nodeFromDiffusion(made.dwi, "IVIMFitAbdomenPhantom")
+    organs = segmentationFromLabels(made.labels, made.labels.names, name="IVIMFitAbdomenPhantom organs", source=series)
+    placeBeside(organs, series)
+    return series, organs
