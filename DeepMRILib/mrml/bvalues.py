@@ -11,13 +11,17 @@ from numpy.typing import NDArray
 
 from DeepMRILib.errors import InputError
 from DeepMRILib.files import bvalues as bvalueFiles
+from DeepMRILib.mrml.nodes import nodeName
 from DeepMRILib.mrml.sequences import browserOfProxy, frameValues, sequenceOfProxy
-from DeepMRILib.mrml.volumes import nodeName
 from DeepMRILib.volume import checked_b_values
+
+FRAME_TAG = "MultiVolume.FrameIdentifyingDICOMTagName"
+FRAME_LABELS = "MultiVolume.FrameLabels"
+"""Attributes in which Slicer's DICOM importers say what tells the images of a 4D series apart, and its values."""
 
 _INDEX_NAME = re.compile(r"^(diffusion[\s_-]*)?b([\s_-]*(val|value|values|vals))?$", re.IGNORECASE)
 _INDEX_UNIT = re.compile(r"^s\s*/\s*mm\s*(\^?2|²)$", re.IGNORECASE)
-_FRAME_TAG = re.compile(r"b-?value", re.IGNORECASE)
+_FRAME_TAG_PATTERN = re.compile(r"b-?value", re.IGNORECASE)
 _GE_OFFSET = 1e9
 """GE scanners store b-values of some protocols in (0043,1039) with this added."""
 
@@ -34,7 +38,7 @@ def findBValues(node: slicer.vtkMRMLNode) -> tuple[NDArray | None, str]:
     """
     if node is None:
         return None, "No diffusion series is chosen."
-    sequence = node if node.IsA("vtkMRMLSequenceNode") else sequenceOfProxy(node)
+    sequence = seriesSequence(node)
     images = imageCount(node)
     for values, place in (
         _ofNode(node),
@@ -57,9 +61,21 @@ def findBValues(node: slicer.vtkMRMLNode) -> tuple[NDArray | None, str]:
 
 def imageCount(node: slicer.vtkMRMLNode) -> int:
     """How many images a series holds: components of a volume, or frames of the sequence it is or shows."""
-    sequence = node if node.IsA("vtkMRMLSequenceNode") else sequenceOfProxy(node)
-    if sequence is not None:
-        return sequence.GetNumberOfDataNodes()
+    sequence = seriesSequence(node)
+    return _components(node) if sequence is None else sequence.GetNumberOfDataNodes()
+
+
+def seriesSequence(node: slicer.vtkMRMLNode) -> slicer.vtkMRMLSequenceNode | None:
+    """The sequence whose frames are the images of a series: the node itself, or what it shows one frame of.
+
+    None for a volume that holds a whole series by itself, also where it is one frame of a sequence of series.
+    """
+    if node.IsA("vtkMRMLSequenceNode"):
+        return node
+    return sequenceOfProxy(node) if _components(node) <= 1 else None
+
+
+def _components(node: slicer.vtkMRMLNode) -> int:
     image = node.GetImageData() if node.IsA("vtkMRMLVolumeNode") else None
     return 0 if image is None else image.GetNumberOfScalarComponents()
 
@@ -74,8 +90,8 @@ def _ofNode(node: slicer.vtkMRMLNode) -> tuple[NDArray | None, str]:
 
 def _ofFrameLabels(node: slicer.vtkMRMLNode, sequence: slicer.vtkMRMLSequenceNode | None) -> tuple[NDArray | None, str]:
     for holder in (node, sequence, browserOfProxy(node)):
-        tag = holder.GetAttribute("MultiVolume.FrameIdentifyingDICOMTagName") if holder is not None else None
-        labels = holder.GetAttribute("MultiVolume.FrameLabels") if tag and _FRAME_TAG.search(tag) else None
+        tag = holder.GetAttribute(FRAME_TAG) if holder is not None else None
+        labels = holder.GetAttribute(FRAME_LABELS) if tag and _FRAME_TAG_PATTERN.search(tag) else None
         values = _numbers(labels.split(",")) if labels else None
         if values is not None:
             return np.where(values >= _GE_OFFSET, values - _GE_OFFSET, values), f"the DICOM series ({tag})"

@@ -1,4 +1,4 @@
-"""Diffusion series in the scene to one diffusion volume, whatever kind of node holds them."""
+"""Diffusion series in the scene to one diffusion volume, whatever kind of node holds them, and back."""
 
 from __future__ import annotations
 
@@ -10,16 +10,17 @@ from numpy.typing import ArrayLike, NDArray
 
 from DeepMRILib.errors import InputError
 from DeepMRILib.files.directions import unit, without_weighting
-from DeepMRILib.mrml.bvalues import findBValues
-from DeepMRILib.mrml.sequences import frameNodes, sequenceOfProxy
-from DeepMRILib.mrml.volumes import nodeName, volumeFromNode
+from DeepMRILib.mrml.bvalues import FRAME_LABELS, FRAME_TAG, findBValues, seriesSequence
+from DeepMRILib.mrml.nodes import nodeName
+from DeepMRILib.mrml.sequences import frameNodes
+from DeepMRILib.mrml.volumes import nodeFromVolume, volumeFromNode
 from DeepMRILib.volume import DiffusionVolume, Volume
 
 
 def diffusionFromNode(node: slicer.vtkMRMLNode, bValues: ArrayLike | None = None) -> DiffusionVolume:
     """The series of a diffusion-weighted volume, a volume with several values per voxel, or a sequence of volumes.
 
-    A node that shows one frame of a sequence stands for its whole sequence. Volumes are not copied; the frames of a
+    A node that shows one image of a sequence stands for its whole sequence. Volumes are not copied; the frames of a
     sequence are, into one array. Directions come from diffusion-weighted nodes only, in RAS of the node's own frame.
 
     Args:
@@ -30,13 +31,38 @@ def diffusionFromNode(node: slicer.vtkMRMLNode, bValues: ArrayLike | None = None
     """
     if node is None:
         raise InputError("No diffusion series is chosen. Choose a 4D image, a diffusion volume or a sequence.")
-    sequence = node if node.IsA("vtkMRMLSequenceNode") else sequenceOfProxy(node)
+    sequence = seriesSequence(node)
     volume = _fromSequence(sequence) if sequence is not None else _fromVolume(node)
     if bValues is None:
         bValues = _foundBValues(node, volume.array.shape[3])
     series = DiffusionVolume(volume.array, volume.affine, bValues)
     directions = _directions(node, series.b_values)
     return series if directions is None else DiffusionVolume(series.array, series.affine, series.b_values, directions)
+
+
+def nodeFromDiffusion(
+    series: DiffusionVolume, name: str, existing: slicer.vtkMRMLVolumeNode | None = None
+) -> slicer.vtkMRMLVolumeNode:
+    """A volume node with the images, b-values and directions of a series: ``existing`` with new content, or a new one.
+
+    With a direction for each weighted image it is a diffusion-weighted node. Slicer saves that node's b-values as the
+    lengths of its gradients, so that b-values without directions would be lost: such a series becomes a vector volume
+    with its b-values in the attributes that Slicer's DICOM importers use, where ``findBValues`` finds them.
+    """
+    weighted = series.b_values > 0
+    if series.directions is None or not np.linalg.norm(series.directions[weighted], axis=1).all():
+        node = nodeFromVolume(series, name, existing, "vtkMRMLVectorVolumeNode")
+        node.SetAttribute(FRAME_TAG, "Standard.B-value")
+        node.SetAttribute(FRAME_LABELS, ",".join(f"{value:.10g}" for value in series.b_values))
+        return node
+    node = nodeFromVolume(series, name, existing, "vtkMRMLDiffusionWeightedVolumeNode")
+    with slicer.util.NodeModify(node):
+        node.SetNumberOfGradients(len(series.b_values))
+        node.SetMeasurementFrameMatrix(vtk.vtkMatrix4x4())
+        for n, (value, direction) in enumerate(zip(series.b_values, series.directions, strict=True)):
+            node.SetBValue(n, value)
+            node.SetDiffusionGradient(n, direction)
+    return node
 
 
 def _foundBValues(node: slicer.vtkMRMLNode, images: int) -> NDArray:

@@ -7,8 +7,8 @@ import slicer
 import slicer.util
 
 from DeepMRILib.errors import InputError
+from DeepMRILib.mrml.nodes import nodeName
 from DeepMRILib.mrml.transaction import remember
-from DeepMRILib.mrml.volumes import nodeName
 
 DEFAULT_COLOUR = "Grey"
 

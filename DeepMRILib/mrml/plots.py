@@ -10,6 +10,7 @@ import slicer.util
 from numpy.typing import ArrayLike, NDArray
 
 from DeepMRILib.errors import InputError
+from DeepMRILib.mrml.nodes import newNode
 from DeepMRILib.mrml.tables import tableFromColumns
 from DeepMRILib.mrml.transaction import discard, remember
 from DeepMRILib.plots import Curve
@@ -50,7 +51,7 @@ def chartFromCurves(
         raise InputError("The curves of a plot need different names.")
     if existing is not None:
         remember(existing)
-    chart = existing if existing is not None else slicer.mrmlScene.AddNewNodeByClass("vtkMRMLPlotChartNode", name)
+    chart = existing if existing is not None else newNode("vtkMRMLPlotChartNode", name)
     with slicer.util.NodeModify(chart):
         chart.SetTitle(name if existing is None else chart.GetTitle() or name)
         chart.SetXAxisTitle(xTitle)
@@ -87,7 +88,7 @@ def _showPart(
         key = f"{part}:{curve}"
         series = known.get(key)
         if series is None:
-            series = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLPlotSeriesNode", curve)
+            series = newNode("vtkMRMLPlotSeriesNode", curve)
             series.SetAttribute(PART, key)
         else:
             remember(series)

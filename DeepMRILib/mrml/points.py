@@ -11,8 +11,8 @@ import vtk
 from numpy.typing import ArrayLike, NDArray
 
 from DeepMRILib.errors import InputError
+from DeepMRILib.mrml.nodes import newNode, nodeName
 from DeepMRILib.mrml.transaction import remember
-from DeepMRILib.mrml.volumes import nodeName
 
 
 def pointsFromFiducials(node: slicer.vtkMRMLMarkupsNode) -> NDArray:
@@ -59,7 +59,7 @@ def fiducialsFromPoints(
         raise InputError(f"There are {len(labels)} labels for {len(positions)} points.")
     if existing is not None:
         remember(existing)
-    node = existing if existing is not None else slicer.mrmlScene.AddNewNodeByClass("vtkMRMLMarkupsFiducialNode", name)
+    node = existing if existing is not None else newNode("vtkMRMLMarkupsFiducialNode", name)
     with slicer.util.NodeModify(node):
         node.RemoveAllControlPoints()
         for n, position in enumerate(positions):

@@ -13,8 +13,9 @@ import vtk.util.numpy_support
 from numpy.typing import NDArray
 
 from DeepMRILib.errors import InputError
+from DeepMRILib.mrml.nodes import newNode, nodeName
 from DeepMRILib.mrml.transaction import remember
-from DeepMRILib.mrml.volumes import affineFromNode, imageFromArray, nodeName
+from DeepMRILib.mrml.volumes import affineFromNode, imageFromArray
 from DeepMRILib.volume import LabelVolume, Volume
 
 LABEL_TAG = "DeepMRI.Label"
@@ -102,7 +103,7 @@ def segmentationFromLabels(
         raise InputError(f"The label {unnamed[0]} has no name. Give a name for each label of the image.")
     if existing is not None:
         remember(existing)
-    node = existing if existing is not None else slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode", name)
+    node = existing if existing is not None else newNode("vtkMRMLSegmentationNode", name)
     node.CreateDefaultDisplayNodes()
     with slicer.util.NodeModify(node):
         if source is not None:

@@ -8,13 +8,14 @@ import slicer
 import slicer.util
 
 from DeepMRILib.errors import InputError
+from DeepMRILib.mrml.nodes import newNode, nodeName
 from DeepMRILib.mrml.transaction import remember
-from DeepMRILib.mrml.volumes import nodeName
 
 
 def browserOfProxy(node: slicer.vtkMRMLNode | None) -> slicer.vtkMRMLSequenceBrowserNode | None:
     """The sequence browser that shows its current frame in ``node``; None when no browser does."""
-    if node is None:
+    # The frames inside a sequence have IDs of their own scene, which may be those of other nodes here.
+    if node is None or node.GetScene() is not slicer.mrmlScene:
         return None
     browsers = slicer.util.getNodesByClass("vtkMRMLSequenceBrowserNode")
     return next((browser for browser in browsers if browser.IsProxyNodeID(node.GetID())), None)
@@ -64,7 +65,7 @@ def sequenceFromFrames(
         raise InputError("The frames of a sequence must be of one kind; these results are of several.")
     if existing is not None:
         remember(existing)
-    sequence = existing if existing is not None else _newSequence(name)
+    sequence = existing if existing is not None else newNode("vtkMRMLSequenceNode", name)
     with slicer.util.NodeModify(sequence):
         sequence.RemoveAllDataNodes()
         sequence.SetIndexName(source.GetIndexName())
@@ -83,10 +84,6 @@ def proxyOfSequence(sequence: slicer.vtkMRMLSequenceNode) -> slicer.vtkMRMLNode 
         if proxy is not None:
             return proxy
     return None
-
-
-def _newSequence(name: str) -> slicer.vtkMRMLSequenceNode:
-    return slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSequenceNode", name)
 
 
 def _browsersOf(sequence: slicer.vtkMRMLSequenceNode) -> list[slicer.vtkMRMLSequenceBrowserNode]:

@@ -13,6 +13,7 @@ import vtk.util.numpy_support
 from numpy.typing import ArrayLike
 
 from DeepMRILib.errors import InputError
+from DeepMRILib.mrml.nodes import newNode
 from DeepMRILib.mrml.transaction import remember
 from DeepMRILib.tables import Table
 
@@ -46,7 +47,7 @@ def tableFromColumns(
         raise InputError(f"The columns of a table have one length; got {lengths}.")
     if existing is not None:
         remember(existing)
-    node = existing if existing is not None else slicer.mrmlScene.AddNewNodeByClass("vtkMRMLTableNode", name)
+    node = existing if existing is not None else newNode("vtkMRMLTableNode", name)
     with slicer.util.NodeModify(node):
         node.RemoveAllColumns()
         for array in arrays.values():

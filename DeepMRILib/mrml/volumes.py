@@ -10,6 +10,7 @@ import vtk.util.numpy_support
 from numpy.typing import NDArray
 
 from DeepMRILib.errors import InputError
+from DeepMRILib.mrml.nodes import newNode, nodeName
 from DeepMRILib.mrml.transaction import remember
 from DeepMRILib.volume import LabelVolume, Volume
 
@@ -69,18 +70,13 @@ def nodeFromVolume(
         _checkHolds(existing, wanted)
         remember(existing)
     image = imageFromArray(array)
-    node = existing if existing is not None else slicer.mrmlScene.AddNewNodeByClass(wanted, name)
+    node = existing if existing is not None else newNode(wanted, name)
     with slicer.util.NodeModify(node):
         node.SetIJKToRASMatrix(slicer.util.vtkMatrixFromArray(volume.affine))
         node.SetAndObserveImageData(image)
         if node.GetDisplayNode() is None:
             node.CreateDefaultDisplayNodes()
     return node
-
-
-def nodeName(node: slicer.vtkMRMLNode | None) -> str:
-    """A node's name for messages."""
-    return (node.GetName() or node.GetID() or "without a name") if node is not None else "(none)"
 
 
 def _nodeArray(node: slicer.vtkMRMLVolumeNode | None) -> NDArray:

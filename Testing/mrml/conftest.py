@@ -12,6 +12,7 @@ pytest.importorskip("slicer", reason="needs Slicer's MRML libraries: pip install
 @pytest.fixture
 def scene() -> Iterator:
     """``slicer.mrmlScene``, empty before and after; the test fails when VTK reports an error."""
+    import slicer
     import vtk
     from slicerapp.scene import bootstrap
 
@@ -25,6 +26,8 @@ def scene() -> Iterator:
 
     tag = window.AddObserver("ErrorEvent", note)
     a_scene.Clear(0)
+    # In the application it is always there; slicer-core makes it when it is first asked for.
+    slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(a_scene)
     try:
         yield a_scene
         a_scene.Clear(0)
