@@ -36,7 +36,9 @@ LETTERS = ("LR", "PA", "IS")
 MAX_COLUMNS = 4
 MAX_PICTURE = 3.2  # inches: larger pictures push each other off the screen
 GAP = 0.12
-LEGEND_ROW = 0.24
+LEGEND_ROW = 0.185
+STROKES = ("solid", "dashed", "dashdot", "dotted")
+"""Labels beyond the palette's colours take them again with another stroke."""
 
 
 @dataclass(frozen=True)
@@ -124,6 +126,8 @@ def montage(
 ) -> Figure:
     """Slices of several volumes on one grid: a column for each volume, a row for each slice.
 
+    More than four volumes go on below, in a second band of columns.
+
     Args:
         panels: what to show; all on the same grid.
         slices: which slices, counted from the feet, the back or the patient's left; spread evenly when None.
@@ -145,8 +149,8 @@ def montage(
     views = [oriented(panel.volume, plane) for panel in panels]
     border = None if outline is None else oriented(outline, plane).array
     chosen = _slices(slices, count, views[0].array.shape[2], border)
-    legend = _legend_entries(border, names)
-    figure, cells, bars = _grid(len(panels), len(chosen), views[0], width, bool(legend))
+    legend = {} if border is None or not names else {n: names[n] for n in _labels(border[..., chosen]) if n in names}
+    figure, cells, bars = _grid(len(panels), len(chosen), views[0], width, legend)
     for n, (panel, view) in enumerate(zip(panels, views, strict=True)):
         values = _values(panel, view)
         window = panel.window or _window(values[..., chosen])
@@ -194,19 +198,20 @@ def _window(values: NDArray) -> tuple[float, float]:
 
 
 def _grid(
-    panels: int, slices: int, view: Oriented, width: float, legend: bool
+    panels: int, slices: int, view: Oriented, width: float, legend: Mapping[int, str]
 ) -> tuple[Figure, list[list[Axes]], list[Axes]]:
     """Axes placed in inches, so that every picture has its true shape whatever the voxels' shape."""
     figure_class = require("matplotlib.figure", PURPOSE).Figure
-    bands = 1 if slices > 1 else -(-panels // MAX_COLUMNS)
+    bands = -(-panels // MAX_COLUMNS)
     across = -(-panels // bands)
     _, right, down, _ = _extent(view.array.shape, view.spacing)
     cell = min((width - GAP * (across + 1)) / across, MAX_PICTURE, MAX_PICTURE * right / down)
     tall = cell * down / right
-    width = across * (cell + GAP) + GAP
+    entries, entry = _legend_columns(legend, width)
+    width = max(across * (cell + GAP) + GAP, entries * entry)
     title, bar, under = 0.3, 0.09, 0.46
     band = title + slices * tall + (slices - 1) * GAP / 2 + bar + under
-    height = bands * band + (LEGEND_ROW if legend else 0)
+    height = bands * band + (LEGEND_ROW * -(-len(legend) // entries) + GAP if legend else 0)
     figure = figure_class(figsize=(width, height), facecolor="white")
 
     def place(left: float, top: float, wide: float, high: float) -> Axes:
@@ -252,28 +257,33 @@ def _draw_outline(axes: Axes, border: NDArray, spacing: tuple[float, ...]) -> No
         mask = (border == label).astype(float)
         if mask.min() < 1:
             axes.contour(right, down, mask, levels=[0.5], colors=["white"], linewidths=2.0, alpha=0.55)
-            axes.contour(right, down, mask, levels=[0.5], colors=[_label_color(label)], linewidths=1.2)
+            axes.contour(right, down, mask, levels=[0.5], linewidths=1.2, **_stroke(label, "colors"))
 
 
 def _labels(border: NDArray) -> list[int]:
     return [int(label) for label in np.unique(np.nan_to_num(border)) if label != 0]
 
 
-def _label_color(label: int) -> str:
-    # by the label's value, so that a region keeps its colour in every slice; black is not seen on MR images
-    return PALETTE[(label - 1) % (len(PALETTE) - 1)]
+def _stroke(label: int, color: str = "color") -> dict[str, Any]:
+    # by the label's value, so that a region looks the same in every slice; black is not seen on MR images
+    turn, n = divmod(label - 1, len(PALETTE) - 1)
+    return {color: PALETTE[n], f"linestyle{'s' if color == 'colors' else ''}": STROKES[turn % len(STROKES)]}
 
 
-def _legend_entries(border: NDArray | None, names: Mapping[int, str] | None) -> list[tuple[str, str]]:
-    if border is None or not names:
-        return []
-    return [(names[label], _label_color(label)) for label in _labels(border) if label in names]
+def _legend_columns(legend: Mapping[int, str], width: float) -> tuple[int, float]:
+    """How many columns of names there are, and the width of each in inches: a line and letters of 8.5 points."""
+    if not legend:
+        return 0, 0.0
+    entry = 0.6 + 0.075 * max(len(name) for name in legend.values())
+    return min(max(1, int(width / entry)), len(legend)), entry
 
 
-def _draw_legend(figure: Figure, entries: list[tuple[str, str]]) -> None:
+def _draw_legend(figure: Figure, legend: Mapping[int, str]) -> None:
     lines = require("matplotlib.lines", PURPOSE)
-    handles = [lines.Line2D([], [], color=color, linewidth=2, label=name) for name, color in entries]
-    figure.legend(handles=handles, loc="lower center", ncols=len(handles), frameon=False, fontsize=8.5, labelcolor=INK)
+    handles = [lines.Line2D([], [], linewidth=2, label=name, **_stroke(label)) for label, name in legend.items()]
+    columns, _ = _legend_columns(legend, figure.get_figwidth())
+    style = {"loc": "lower left", "frameon": False, "fontsize": 8.5, "labelcolor": INK, "borderpad": 0.3}
+    figure.legend(handles=handles, ncols=columns, **style)
 
 
 def _write_position(axes: Axes, view: Oriented, index: int, plane: Plane) -> None:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 PURPOSE = "Drawing plots for a report"
+FEW = 4
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,10 @@ def decay_plot(
         axes.set_ylim(bottom=min(0.0, axes.get_ylim()[0]))
     axes.set_xlabel(x_label, color=INK, fontsize=9.5)
     axes.set_ylabel(y_label, color=INK, fontsize=9.5)
-    axes.legend(frameon=False, fontsize=9, labelcolor=INK)
+    if len(curves) > FEW:  # a long legend inside would hide points
+        figure.legend(loc="outside right upper", frameon=False, fontsize=9, labelcolor=INK)
+    else:
+        axes.legend(frameon=False, fontsize=9, labelcolor=INK)
     return figure
 
 

@@ -92,7 +92,7 @@ class Report:
         """
         wordy = [_is_words(values) for values in table.columns.values()]
         head = "".join(_head_cell(name, table.units.get(name, ""), wordy[n]) for n, name in enumerate(table.columns))
-        specs = [(formats or {}).get(name, ".4g") for name in table.columns]
+        specs = [(formats or {}).get(name, "") for name in table.columns]
         body = "".join(f"<tr>{_row_cells(row, specs, wordy)}</tr>" for row in table.rows)
         title = f"<caption>{html.escape(caption)}</caption>" if caption else ""
         # tabindex: a wide table scrolls sideways on a narrow screen, with the keyboard too
@@ -188,7 +188,7 @@ def _reason(error: OSError) -> str:
     return f"{error.strerror or error}. Choose another place."
 
 
-def _shown(value: Any, spec: str = ".4g") -> str:
+def _shown(value: Any, spec: str = "") -> str:
     """A value as a reader expects it: yes and no, whole numbers whole, no digits that mean nothing."""
     if isinstance(value, np.generic):
         value = value.item()
@@ -199,7 +199,7 @@ def _shown(value: Any, spec: str = ".4g") -> str:
     if isinstance(value, Integral):
         return str(value)
     if isinstance(value, Real):
-        return format(float(value), spec)
+        return format(float(value), spec or (".0f" if 1000 <= abs(value) < 1e9 else ".4g"))
     if isinstance(value, (list, tuple)):
         return ", ".join(_shown(entry, spec) for entry in value)
     return str(value)

@@ -44,7 +44,10 @@ dt { color: var(--muted); }
 dd { margin: 0; overflow-wrap: anywhere; font-variant-numeric: tabular-nums; }
 .note { background: var(--note); border-left: 4px solid var(--note-edge); padding: 0.6rem 1rem; max-width: none; }
 .scroll { overflow-x: auto; margin: 1.25rem 0; }
-table { border-collapse: collapse; font-size: 0.93rem; font-variant-numeric: tabular-nums; }
+table {
+  border-collapse: collapse; min-width: min(26rem, 100%);
+  font-size: 0.93rem; font-variant-numeric: tabular-nums;
+}
 caption { caption-side: top; text-align: left; color: var(--muted); padding-bottom: 0.5rem; }
 th, td { padding: 0.35rem 1.1rem 0.35rem 0; text-align: right; vertical-align: baseline; white-space: nowrap; }
 th:last-child, td:last-child { padding-right: 0; }
@@ -78,6 +81,9 @@ footer { color: var(--muted); font-size: 0.85rem; padding-top: 1rem; padding-bot
   main { padding-top: 0; }
   h2 { break-after: avoid; }
   .scroll { overflow: visible; }
+  table { font-size: 8.5pt; }
+  th, td { white-space: normal; padding-right: 0.7rem; }
+  figure img { max-height: 205mm; width: auto; border: 0; }
   tr, dl > * { break-inside: avoid; }
   thead { display: table-header-group; }
 }

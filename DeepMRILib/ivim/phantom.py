@@ -35,7 +35,8 @@ SUB_SLICES = 3
 """Each slice is the mean of so many thinner ones: organs that end inside a thick slice leave partial volume."""
 VARIATION = {"D": 0.03, "f": 0.05, "D_star": 0.05, "S0": 0.03}
 """Relative spread of a parameter within an organ, over centimetres."""
-MAX_VALUES = 500_000_000
+MAX_VALUES = 250_000_000
+"""Voxels times images: 1 GB of float32, three times that while noise is added."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ class Phantom(NamedTuple):
     """A series with its truth.
 
     Attributes:
-        series: the images (i, j, k, n), float32, first all b-values' first directions in the order given.
+        series: the images (i, j, k, n), float32: each b-value in the order given, with its directions one after another.
         truth: "D", "f", "D_star", "S0" to float32 maps in the units of the fit; 0 in air, and D_star 0 where f is 0.
         labels: the tissue that fills most of each voxel, 0 in air.
         names: label to name, of all tissues.

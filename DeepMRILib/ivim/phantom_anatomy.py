@@ -74,9 +74,9 @@ def _wall(body: Shape, cavity: Shape, dome: Shape) -> Painted:
     yield "bone", Shape(lambda p: _ribs(p, 5.5))
     yield "marrow", Shape(lambda p: _ribs(p, 3.5))
     yield "fat", cavity
-    # no heart: the domes' saddle stays fat between the lungs
-    lungs = Shape(lambda p: 40 - np.abs(p.x + 6) - 0.2 * p.y)
-    yield "lung", (cavity.grown(-1) - dome.grown(1)) & lungs & Shape(lambda p: 30 - p.z)
+    # fat of the mediastinum between the lungs; the heart lies above the highest slice
+    beside = Shape(lambda p: 40 - np.abs(p.x + 6) - 0.2 * p.y)
+    yield "lung", (cavity.grown(-1) - dome.grown(1)) & beside & Shape(lambda p: 30 - p.z)
 
 
 def _ribs(p: Points, radius: float) -> NDArray:

@@ -14,7 +14,7 @@ from DeepMRILib.ivim.phantom_shapes import NoiseField, Points, Shape, ellipsoid,
 from DeepMRILib.ivim.phantom_tissues import LABELS, TISSUES
 from DeepMRILib.options import settings
 
-SMALL = PhantomOptions(size=(48, 38, 8), spacing=(7.8, 7.8, 18.0), b_values=(0, 50, 400, 800))
+SMALL = PhantomOptions(size=(48, 38, 6), spacing=(7.8, 7.8, 24.0), b_values=(0, 50, 400, 800))
 
 
 @pytest.fixture(scope="module")
@@ -166,7 +166,7 @@ def test_the_job_returns_a_result_with_its_truth() -> None:
     result = phantom(SMALL, progress=lambda fraction, _: fractions.append(fraction))
     assert set(result.truth) == {"D_true", "f_true", "D_star_true", "S0_true"}
     assert result.dwi.same_grid(result.labels)
-    assert result.provenance.options["size"] == [48, 38, 8]
+    assert result.provenance.options["size"] == [48, 38, 6]
     assert result.provenance.seed == 0
     assert fractions == sorted(fractions)
     assert fractions[-1] == 1

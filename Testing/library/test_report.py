@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.image import imread
 
@@ -94,6 +95,8 @@ def test_values_are_shown_as_readers_expect() -> None:
     assert "1.234567" not in page.words
     assert "30000" in page.words
     report = Report("t")
+    report.facts({"large": 12345.6, "small": 0.00123456, "below zero": -0.5})
+    assert "large12346small0.001235below zero-0.5" in Page(report.html()).words
     report.facts({"numpy": np.float32(0.25), "flag": np.bool_(True), "many": [1, 2.5]})
     assert "numpy0.25flagyesmany1, 2.5" in Page(report.html()).words
 
@@ -258,6 +261,15 @@ def test_units_windows_and_scales_reach_the_color_bar() -> None:
     assert figure.axes[1].get_xlabel() == "10⁻³ mm²/s"
 
 
+def test_many_volumes_go_on_below() -> None:
+    figure = montage([Panel(str(n), a_volume()) for n in range(6)], slices=[2, 5])
+    places = [axes.get_position() for axes in figure.axes if axes.images]
+    assert len(places) == 12
+    assert len({round(place.x0, 3) for place in places}) == 3
+    assert len({round(place.y0, 3) for place in places}) == 4
+    assert all(0 <= place.x0 < place.x1 <= 1 and 0 <= place.y0 < place.y1 <= 1 for place in places)
+
+
 def test_slices_are_taken_within_the_outline_which_is_drawn_and_named() -> None:
     volume = a_volume()
     labels = np.zeros(volume.shape, dtype=np.uint8)
@@ -267,6 +279,22 @@ def test_slices_are_taken_within_the_outline_which_is_drawn_and_named() -> None:
     pictures = [axes for axes in figure.axes if axes.images]
     assert [len(axes.collections) for axes in pictures[:2]] == [2, 4]  # a white and a coloured line per label
     assert [text.get_text() for text in figure.legends[0].get_texts()] == ["liver", "cyst"]
+
+
+def test_a_long_legend_stays_inside_the_figure() -> None:
+    volume = a_volume()
+    labels = np.arange(volume.array.size).reshape(volume.shape) // (volume.array.size // 22) + 1
+    names = {n: f"tissue number {n}" for n in range(1, 23)}
+    figure = montage([Panel("a", volume)], slices=[2], outline=volume.like(labels), names=names)
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    renderer = canvas.get_renderer()
+    box = figure.legends[0].get_window_extent(renderer)
+    assert 0 <= box.x0 < box.x1 <= figure.bbox.width
+    bar = figure.axes[1].get_tightbbox(renderer)
+    assert 0 <= box.y0 < box.y1 <= bar.y0 + 1
+    styles = {(line.get_color(), line.get_linestyle()) for line in figure.legends[0].get_lines()}
+    assert len(styles) == len(figure.legends[0].get_lines()) == 22
 
 
 def test_an_empty_outline_and_missing_values_are_drawn() -> None:
