@@ -1,0 +1,118 @@
+"""What every reader and writer needs: paths that are checked, sizes that are believable, files written whole or not."""
+
+from __future__ import annotations
+
+import math
+import os
+import secrets
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from DeepMRILib.errors import InputError, OutputError
+
+DEFLATE_LIMIT = 1100
+"""No deflate stream expands more than 1032 times, so a header that claims more is wrong."""
+
+
+def input_file(path: str | Path, kind: str = "file") -> Path:
+    """The path of an existing, readable file.
+
+    Args:
+        path: what the user gave.
+        kind: what it should be, for the sentence: "b-value file", "image".
+
+    Raises:
+        InputError: nothing there, a folder, or no right to read.
+    """
+    path = Path(path)
+    try:
+        if path.is_dir():
+            raise InputError(f"{path} is a folder; a {kind} was expected. Give the file inside it.")
+        with path.open("rb"):
+            return path
+    except FileNotFoundError as error:
+        raise InputError(f"There is no {kind} {path}. Check the path.") from error
+    except OSError as error:
+        raise unreadable(path, error) from error
+
+
+def unreadable(path: Path, error: OSError) -> InputError:
+    """The sentence for a file that is there and that the system does not let us read."""
+    reason = error.strerror or str(error)
+    return InputError(f"{path} cannot be read ({reason}). Check that you have the right to read it.")
+
+
+def damaged(path: Path, kind: str, error: BaseException | str) -> InputError:
+    """The sentence for a file whose content is not what its kind asks for."""
+    text = " ".join(str(error).split()).rstrip(".") or type(error).__name__
+    return InputError(f"{path.name} is not a complete {kind} file: {text[:200]}. Copy or export it again.")
+
+
+def check_claimed_size(path: Path, shape: Iterable[int], item_size: int, available: int, compressed: bool) -> None:
+    """Refuse a header that claims more voxels than its file can hold, before memory is taken for them.
+
+    Args:
+        path: the file, for the sentence.
+        shape: the claimed size of the array.
+        item_size: bytes of one value.
+        available: bytes of the file that can hold values.
+        compressed: whether these are compressed.
+
+    Raises:
+        InputError: a size that is negative or zero, or more bytes than there can be.
+    """
+    shape = tuple(int(n) for n in shape)
+    size = " x ".join(map(str, shape))
+    if not shape or min(shape) < 1:
+        raise InputError(f"The header of {path.name} claims an image of {size} voxels. The file is damaged.")
+    claimed = math.prod(shape) * item_size
+    if claimed > available * (DEFLATE_LIMIT if compressed else 1):
+        raise InputError(
+            f"The header of {path.name} claims {size} values ({_bytes(claimed)}), but the file holds only "
+            f"{_bytes(available)}. It is truncated or damaged; copy or export it again."
+        )
+
+
+def _bytes(count: int) -> str:
+    for unit in ("bytes", "kB", "MB", "GB", "TB"):
+        if count < 1000 or unit == "TB":
+            return f"{count:.4g} {unit}"
+        count /= 1000
+    raise AssertionError  # the loop always returns
+
+
+@contextmanager
+def replacing(*targets: Path) -> Iterator[tuple[Path, ...]]:
+    """Temporary siblings to write to, which take the place of ``targets`` when all of them have been written.
+
+    When the block fails, the old files stand as they were and nothing is left behind.
+
+    Raises:
+        OutputError: the folder is missing or not ours to write to, the disk is full, or a target is a folder.
+    """
+    folders = {target.parent for target in targets}
+    for folder in folders:
+        if not folder.is_dir():
+            raise OutputError(f"The folder {folder} does not exist. Create it, or choose another place.")
+    for target in targets:
+        if target.is_dir():
+            raise OutputError(f"{target} is a folder; a file of that name cannot be written. Choose another name.")
+    # The whole name stays at the end: writers go by the extension.
+    siblings = tuple(target.with_name(f".{secrets.token_hex(4)}.{target.name}") for target in targets)
+    with ExitStack() as cleanup:
+        for sibling in siblings:
+            cleanup.callback(_remove, sibling)
+        try:
+            yield siblings
+            for sibling, target in zip(siblings, targets, strict=True):
+                os.replace(sibling, target)  # noqa: PTH105 - the name says that it is atomic
+        except OSError as error:
+            reason = error.strerror or str(error)
+            raise OutputError(
+                f"{targets[0]} cannot be written ({reason}). Check the free space and your right to write there."
+            ) from error
+
+
+def _remove(path: Path) -> None:
+    path.unlink(missing_ok=True)
