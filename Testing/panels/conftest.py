@@ -1,0 +1,62 @@
+"""What the tests of panels share: the application, modules that close themselves, and waiting for Qt."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+pytest.importorskip("PySide6", reason="panels are tested on PySide6: pip install PySide6-Essentials")
+pytest.importorskip("slicer_core", reason="panels are tested on Slicer's nodes: pip install slicer-core")
+
+import slicerapp
+
+if TYPE_CHECKING:
+    from slicerapp.application import SlicerApplication
+    from slicerapp.modules import LoadedModule
+
+
+@pytest.fixture
+def slicer_app() -> Iterator[SlicerApplication]:
+    """The application with an empty scene and empty settings; what slots and observers raised fails the test."""
+    app = slicerapp.start()
+    _reset(app)
+    slicerapp.uncaught.clear()
+    yield app
+    app.processEvents()
+    _reset(app)
+    uncaught = list(slicerapp.uncaught)
+    slicerapp.uncaught.clear()
+    if uncaught:
+        raise uncaught[0]
+
+
+def _reset(app: SlicerApplication) -> None:
+    import slicer
+    from slicerapp.records import records
+
+    slicer.mrmlScene.Clear(0)
+    app.settings().clear()
+    records.clear()
+
+
+@pytest.fixture
+def load_module(slicer_app: SlicerApplication) -> Iterator[Callable[..., LoadedModule]]:
+    """``load_module(name_or_folder)``: the module, closed when the test ends."""
+    loaded: list[LoadedModule] = []
+
+    def load(module: str | Path, root: Path | None = None) -> LoadedModule:
+        loaded.append(slicerapp.load_module(module, root))
+        return loaded[-1]
+
+    yield load
+    for module in reversed(loaded):
+        module.close()
+
+
+@pytest.fixture
+def wait_until(slicer_app: SlicerApplication) -> Callable[[Callable[[], bool], float, str], None]:
+    """``wait_until(condition, timeout_s, what)``: let Qt work until the condition holds."""
+    return slicerapp.wait_until
