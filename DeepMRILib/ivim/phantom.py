@@ -59,7 +59,7 @@ class Phantom(NamedTuple):
     """A series with its truth.
 
     Attributes:
-        series: the images (i, j, k, n), float32: each b-value in the order given, with its directions one after another.
+        series: (i, j, k, n) float32: the b-values in the order given, the directions of each one after another.
         truth: "D", "f", "D_star", "S0" to float32 maps in the units of the fit; 0 in air, and D_star 0 where f is 0.
         labels: the tissue that fills most of each voxel, 0 in air.
         names: label to name, of all tissues.
