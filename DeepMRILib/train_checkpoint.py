@@ -83,7 +83,7 @@ def write(path: Path, identity: dict[str, Any], state: State, parts: Mapping[str
         },
         buffer,
     )
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    part = path.with_name(f".{path.name}.part")
     try:
         with part.open("wb") as file:
             file.write(buffer.getbuffer())

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import inspect
 import os
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import torch
 import torch.distributed as dist
 
-from DeepMRILib.errors import Cancelled, InputError
+from DeepMRILib.errors import InputError
 
 
 @dataclass(frozen=True)
@@ -52,38 +52,29 @@ class Ranks:
         if self.size == 1:
             return objective
         # Buffers (running means) are copied once an epoch instead of in each step: they matter in evaluation only.
-        return torch.nn.parallel.DistributedDataParallel(objective, broadcast_buffers=False)
+        kind = torch.nn.parallel.DistributedDataParallel
+        known = inspect.signature(kind).parameters
+        name = "forward_sync_buffers" if "forward_sync_buffers" in known else "broadcast_buffers"  # until PyTorch 2.12
+        return kind(objective, **{name: False})
 
 
-@contextmanager
-def process_group(device: str) -> Iterator[Ranks]:
+def join(device: str) -> Ranks:
     """Join the other processes if ``torchrun`` started several, else be alone.
 
     Args:
         device: ``"cpu"`` (gloo), ``"cuda"`` (NCCL, one card per process) or, alone, ``"mps"``.
     """
     if int(os.environ.get("WORLD_SIZE", "1")) == 1:
-        yield Ranks(device)
-        return
+        return Ranks(device)
     if device == "mps":
         raise InputError("Apple's graphics processor cannot train in several processes. Start one, or choose cpu.")
     if device == "cuda":
         device = f"cuda:{_own_card()}"
         torch.cuda.set_device(device)
-    ours = not dist.is_initialized()
-    if ours:
+    if not dist.is_initialized():
+        # Never left again: a second joining of the same processes would meet the addresses of the first.
         dist.init_process_group("nccl" if device.startswith("cuda") else "gloo")
-    agreed = False
-    try:
-        yield Ranks(device, dist.get_rank(), dist.get_world_size())
-        agreed = True
-    except Cancelled:
-        agreed = True
-        raise
-    finally:
-        # A process that fails alone must not wait for the others here: torchrun ends them when it has gone.
-        if ours and agreed:
-            dist.destroy_process_group()
+    return Ranks(device, dist.get_rank(), dist.get_world_size())
 
 
 def _own_card() -> int:

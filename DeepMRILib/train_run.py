@@ -18,9 +18,10 @@ from DeepMRILib import train_checkpoint as checkpoints
 from DeepMRILib.errors import Cancelled, InputError
 from DeepMRILib.progress import Progress
 from DeepMRILib.train_data import Batches, as_dataset, epoch_order, epoch_seed, loader, to_device
-from DeepMRILib.train_parallel import Ranks, process_group
+from DeepMRILib.train_parallel import Ranks, join
 from DeepMRILib.training import Epoch, Loss, TrainOptions, TrainResult
 
+REPORT_SECONDS = 0.05
 POLY_POWER = 0.9  # of nnU-Net (Isensee 2021) and DeepLab, where the schedule comes from
 
 
@@ -41,16 +42,16 @@ class Task:
 
 def run(task: Task) -> TrainResult:
     """Train; see ``training.train``."""
-    with process_group(devices.resolve(task.options.device)) as ranks:
-        if task.options.batch_size < ranks.size:
-            raise InputError(
-                f"batch_size is {task.options.batch_size} for {ranks.size} processes; each needs at least one sample."
-            )
-        what = f"Training with batches of {task.options.batch_size}"
-        with devices.out_of_memory_as_error(ranks.device, what, "Use smaller batches, or a smaller network or patch."):
-            training = _Training(task, ranks)
-            training.resume()
-            return training.finish()
+    ranks = join(devices.resolve(task.options.device))
+    if task.options.batch_size < ranks.size:
+        raise InputError(
+            f"batch_size is {task.options.batch_size} for {ranks.size} processes; each needs at least one sample."
+        )
+    what = f"Training with batches of {task.options.batch_size}"
+    with devices.out_of_memory_as_error(ranks.device, what, "Use smaller batches, or a smaller network or patch."):
+        training = _Training(task, ranks)
+        training.resume()
+        return training.finish()
 
 
 class _Objective(torch.nn.Module):
@@ -73,7 +74,7 @@ class _Reporter:
 
     def tell(self, fraction: float, message: str, *, always: bool = False) -> None:
         now = time.monotonic()
-        if self._progress is None or (now - self._last < 0.05 and not always):
+        if self._progress is None or (now - self._last < REPORT_SECONDS and not always):
             return
         self._last = now
         try:
@@ -118,6 +119,9 @@ class _Training:
         if path is None:
             return
         there = path.exists()
+        (seen,) = self._shared(float(there))  # all have looked before the first one writes
+        if 0 < seen < self.ranks.size:
+            raise InputError(f"Only some of the processes see the checkpoint {path}. Put it on a disk that all share.")
         if there:
             self.state, parts = checkpoints.read(path, self._identity())
             self.model.load_state_dict(parts["weights"])
@@ -125,8 +129,7 @@ class _Training:
             self.plateau.load_state_dict(parts["plateau"])
             if self.scaler is not None and parts["scaler"]:
                 self.scaler.load_state_dict(parts["scaler"])
-        self._shared()  # all have looked before the first one writes
-        if not there:
+        else:
             self._save()
 
     def _save(self) -> None:
