@@ -23,11 +23,12 @@ from DeepMRILib.mrml.codes import setQuantity
 from DeepMRILib.mrml.diffusion import diffusionFromNode, nodeFromDiffusion
 from DeepMRILib.mrml.display import showMap
 from DeepMRILib.mrml.hierarchy import placeBeside
+from DeepMRILib.mrml.nodes import nodeName
 from DeepMRILib.mrml.plots import chartFromCurves
 from DeepMRILib.mrml.segments import labelsFromSegmentation, maskFromSegment, segmentationFromLabels
 from DeepMRILib.mrml.sequences import frameNodes, proxyOfSequence, sequenceFromFrames, sequenceOfProxy
 from DeepMRILib.mrml.tables import tableNodeFromTable
-from DeepMRILib.mrml.volumes import nodeFromVolume, nodeName
+from DeepMRILib.mrml.volumes import nodeFromVolume
 from DeepMRILib.tables import Table
 
 SERIES_CLASSES = ("vtkMRMLDiffusionWeightedVolumeNode", "vtkMRMLVectorVolumeNode", "vtkMRMLSequenceNode")
