@@ -1,0 +1,288 @@
+"""Bi-exponential IVIM by bounded least squares in every voxel, as fast as the memory bus lets numpy be.
+
+    minimise over D, f, D*, S0 in their bounds:  sum_b (S_b - S0 [f exp(-b D*) + (1 - f) exp(-b D)])^2
+
+Repeated b-values are averaged first and weighted by their number, which leaves the minimum where it is. Then S0 and f
+are eliminated (``varpro``), a grid gives the starting rates and Newton steps finish (``ratesearch``). Voxels that need
+more steps than most are collected over the whole image and go on together, so the short loops stay wide.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from DeepMRILib.errors import InputError
+from DeepMRILib.ivim.bounds import Bounds
+from DeepMRILib.ivim.ratesearch import RATIO, Box, Starts, State, descend
+from DeepMRILib.ivim.varpro import BLOCK, ReducedProblem, as_blocks
+from DeepMRILib.progress import Progress, part, silent
+
+CHUNK = 48 * BLOCK
+"""Voxels per task: numpy's calls are then long enough that two threads seldom wait for the interpreter's lock."""
+
+FIRST_STEPS = 3
+
+MARGIN = 0.05
+
+ROUNDS = (4, 8, 16, 64)
+"""Newton steps per round; those who are not done go on to the next."""
+
+SHARES = (0.7, 0.9, 0.95, 0.98, 1.0)
+"""How far each round brings the progress bar."""
+
+MAX_WORKERS = 8
+REPORT_SECONDS = 0.2
+MESSAGE = "Least squares"
+_Rivals = tuple[NDArray, NDArray, NDArray]
+UNIT = 1e3
+"""b in s/mm2 over this is in ms/um2; D in mm2/s times this is in um2/ms."""
+
+
+def fit_biexp(
+    signals: ArrayLike,
+    b_values: ArrayLike,
+    bounds: Bounds | None = None,
+    *,
+    fit_s0: bool = True,
+    progress: Progress | None = None,
+    workers: int | None = None,
+) -> dict[str, NDArray]:
+    """D, f, D*, S0 and the residual sum of squares of every voxel.
+
+    Args:
+        signals: (n, n_b), any scale, negative samples allowed.
+        b_values: (n_b,) in s/mm2, any order, repeats allowed, b = 0 not needed.
+        bounds: see ``Bounds``; those of S0 are multiples of the mean signal at the lowest b-value.
+        fit_s0: False takes the mean signal at the lowest b-value as S0.
+        progress: called from this thread several times a second; may raise ``Cancelled``.
+        workers: threads; by default one for each core this process may use, at most 8.
+
+    Returns:
+        ``D`` and ``D_star`` in mm2/s, ``f``, ``S0`` and ``rss`` in the units of the signal and their square, each
+        (n,) float64. All NaN where a sample is not finite or the mean signal is not positive. Everywhere else the
+        parameters are within their bounds and D* > D. Where f is 0 the signal says nothing of D*: its lowest value.
+
+    Raises:
+        InputError: shapes that do not match, bad b-values, or fewer distinct ones than parameters.
+
+    Example:
+        >>> from DeepMRILib.ivim.models import biexp
+        >>> b = [0, 10, 20, 50, 100, 300, 700]
+        >>> found = fit_biexp([biexp(b, D=0.001, f=0.2, D_star=0.05, S0=300)], b)
+        >>> [float(found[name][0].round(6)) for name in ("D", "f", "D_star", "S0")]
+        [0.001, 0.2, 0.05, 300.0]
+    """
+    signals, b_values = _checked(signals, b_values, fit_s0)
+    job = _Job(signals, b_values, Bounds() if bounds is None else bounds, fit_s0)
+    job.run(silent if progress is None else progress, workers or _cores())
+    return job.result()
+
+
+def _checked(signals: ArrayLike, b_values: ArrayLike, fit_s0: bool) -> tuple[NDArray, NDArray]:
+    signals = np.asarray(signals)
+    b_values = np.asarray(b_values, dtype=float)
+    if signals.ndim != 2 or signals.dtype.kind not in "iufb":
+        raise InputError(
+            f"The signals are an array of {signals.dtype} with shape {signals.shape}; "
+            "expected real numbers, one row for each voxel and one column for each b-value."
+        )
+    if b_values.shape != signals.shape[1:]:
+        raise InputError(
+            f"{b_values.size} b-values do not go with {signals.shape[1]} samples per voxel; give one b-value for each."
+        )
+    if not (np.isfinite(b_values).all() and (b_values >= 0).all()):
+        raise InputError("The b-values must be finite and not negative; give them in s/mm2.")
+    needed = 4 if fit_s0 else 3
+    distinct = np.unique(b_values).size
+    if distinct < needed:
+        raise InputError(
+            f"There are {distinct} distinct b-values; the bi-exponential model with S0 {'fitted' if fit_s0 else 'fixed'} "
+            f"has {needed} parameters and needs at least {needed}."
+        )
+    return signals, b_values
+
+
+def _cores() -> int:
+    """The cores that this process may use, at most ``MAX_WORKERS``."""
+    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(usable, MAX_WORKERS)
+
+
+class _Samples:
+    """How the samples of a voxel become normalised means, one for each distinct b-value."""
+
+    def __init__(self, b_values: NDArray) -> None:
+        self.b, counts = np.unique(b_values, return_counts=True)
+        self.counts = counts.astype(float)
+        self._order = np.argsort(b_values, kind="stable")
+        self._first = np.concatenate([[0], np.cumsum(counts)[:-1]])
+        self._repeats = bool((counts > 1).any())
+        self._sorted = bool((np.diff(b_values) > 0).all())
+
+    def normalised(self, signals: NDArray) -> tuple[NDArray, NDArray, NDArray]:
+        """Normalised means (n, q), sum of squared samples (n,) and scale (n,), NaN if unusable.
+
+        The last block is filled up with copies of a flat signal, which also stands in for unusable voxels.
+        """
+        y = signals.astype(float)
+        if not self._sorted:
+            y = y[:, self._order]
+        energy = np.einsum("ij,ij->i", y, y)
+        if self._repeats:
+            y = np.add.reduceat(y, self._first, axis=1) / self.counts
+        mean = y @ (self.counts / self.counts.sum())
+        # A mean that is lost in the rounding of its samples is no signal.
+        usable = np.isfinite(energy) & (mean > 0) & (mean * mean > 1e-12 * energy)
+        # An image without diffusion weighting darker than the others cannot be the measure of them.
+        scale = np.where(usable, np.maximum(y[:, 0], 0.1 * mean), np.nan)
+        n = len(y)
+        n_blocks = -(-n // BLOCK)
+        filled = np.ones((n_blocks * BLOCK, y.shape[1]))
+        np.divide(y, scale[:, None], out=filled[:n], where=usable[:, None])
+        full_energy = np.full(len(filled), self.counts.sum())
+        np.divide(energy, scale * scale, out=full_energy[:n], where=usable)
+        return filled, full_energy, scale
+
+
+class _Items:
+    """Results so far: of every voxel, and after them of the rivals; rates and amplitudes (2, n), the rest (n,)."""
+
+    def __init__(self, rates: NDArray, amplitudes: NDArray, rss: NDArray, done: NDArray) -> None:
+        self.rates, self.amplitudes, self.rss, self.done = rates, amplitudes, rss, done
+
+    @classmethod
+    def empty(cls, n: int) -> _Items:
+        return cls(np.empty((2, n)), np.empty((2, n)), np.full(n, np.inf), np.zeros(n, bool))
+
+    def extended(self, rates_1: NDArray, rates_2: NDArray) -> _Items:
+        more = _Items.empty(rates_1.size)
+        more.rates[:] = rates_1, rates_2
+        pairs = ((getattr(self, name), getattr(more, name)) for name in ("rates", "amplitudes", "rss", "done"))
+        return _Items(*(np.concatenate(pair, axis=-1) for pair in pairs))
+
+    def put(self, items: slice | NDArray, state: State, energy: NDArray, done: NDArray, n: int) -> None:
+        self.rates[0, items], self.rates[1, items] = state.rates_1[:n], state.rates_2[:n]
+        self.amplitudes[0, items], self.amplitudes[1, items] = state.here.a[:n], state.here.c[:n]
+        self.rss[items] = np.maximum(energy[:n] + 2 * state.here.cost[:n], 0)
+        self.done[items] = done[:n]
+
+
+class _Job:
+    """The fit of one set of signals: results so far for all voxels, and the rounds that complete them."""
+
+    def __init__(self, signals: NDArray, b_values: NDArray, bounds: Bounds, fit_s0: bool) -> None:
+        self.signals = signals
+        self.samples = _Samples(b_values)
+        self.bounds = bounds
+        self.S0 = bounds.S0 if fit_s0 else (1.0, 1.0)
+        counts = self.samples.counts
+        self.problem = ReducedProblem(self.samples.b / UNIT, counts, bounds.f, self.S0)
+        low_high = (tuple(UNIT * value for value in interval) for interval in (bounds.D, bounds.D_star))
+        self.box = Box.of(*low_high)
+        self.starts = Starts(self.problem, counts, self.box)
+        n = len(signals)
+        self.voxel = np.arange(n)
+        self.found = _Items.empty(n)
+        self.scale = np.empty(n)
+        self.cancelled = threading.Event()
+
+    def run(self, progress: Progress, workers: int) -> None:
+        """All rounds; leaves no thread behind."""
+        progress(0.0, MESSAGE)
+        with ThreadPoolExecutor(workers, thread_name_prefix="ivim") as pool:
+            try:
+                chunks = [slice(start, start + CHUNK) for start in range(0, len(self.signals), CHUNK)]
+                tasks = [pool.submit(self._first, chunk) for chunk in chunks]
+                rivals = _follow(tasks, part(progress, 0.0, SHARES[0]))
+                self._add(rivals)
+                for number, steps in enumerate(ROUNDS):
+                    left = np.flatnonzero(~self.found.done)
+                    chunks = [left[start : start + CHUNK] for start in range(0, left.size, CHUNK)]
+                    tasks = [pool.submit(self._more, chunk, steps) for chunk in chunks]
+                    _follow(tasks, part(progress, *SHARES[number : number + 2]))
+            except BaseException:
+                self.cancelled.set()
+                raise
+        progress(1.0, MESSAGE)
+
+    def _first(self, voxels: slice) -> list[_Rivals]:
+        """Start in every family, go on from the best, and return those that may yet turn out better."""
+        if self.cancelled.is_set():
+            return []
+        with np.errstate(all="ignore"):
+            y, energy, self.scale[voxels] = self.samples.normalised(self.signals[voxels])
+            blocks = as_blocks(y)
+            trials = [self._descend(blocks, energy, rates, 1)[0] for rates in self.starts.nearest(y)]
+            best = trials[0]
+            for trial in trials[1:]:
+                best = trial.where(trial.here.cost < best.here.cost, best)
+            limit = best.here.cost + MARGIN * (0.5 * energy + best.here.cost) + 1e-9 * energy
+            n = len(self.scale[voxels])
+            rivals = []
+            for trial in trials:
+                near = (trial.here.cost < limit) & (trial.rates_2 != best.rates_2)
+                index = np.flatnonzero(near[:n])
+                rivals.append((voxels.start + index, trial.rates_1[index], trial.rates_2[index]))
+            state, done = descend(self.problem, self.box, blocks, energy, best, FIRST_STEPS)
+        self.found.put(voxels, state, energy, done, n)
+        return rivals
+
+    def _descend(self, blocks: NDArray, energy: NDArray, rates: tuple[NDArray, NDArray], steps: int):
+        state = State.at(self.problem, blocks, rates)
+        return descend(self.problem, self.box, blocks, energy, state, steps)
+
+    def _add(self, rivals: list[list[_Rivals]]) -> None:
+        """Let the rivals of all chunks go on as further items of their voxels."""
+        flat = [family for chunk in rivals for family in chunk]
+        if not flat:
+            return
+        voxel, rates_1, rates_2 = (np.concatenate(values) for values in zip(*flat, strict=True))
+        self.voxel = np.concatenate([self.voxel, voxel])
+        self.found = self.found.extended(rates_1, rates_2)
+
+    def _more(self, items: NDArray, steps: int) -> None:
+        """Up to ``steps`` further steps for some items."""
+        if self.cancelled.is_set():
+            return
+        with np.errstate(all="ignore"):
+            y, energy, _ = self.samples.normalised(self.signals[self.voxel[items]])
+            padded = np.concatenate([items, np.repeat(items[:1], len(y) - items.size)])
+            rates = self.found.rates[0, padded], self.found.rates[1, padded]
+            state, done = self._descend(as_blocks(y), energy, rates, steps)
+        self.found.put(items, state, energy, done, items.size)
+
+    def result(self) -> dict[str, NDArray]:
+        """The parameters in the units of ``fit_biexp``."""
+        n = len(self.signals)
+        # Last wins where rivals share a voxel, so the best comes last.
+        better = n + np.flatnonzero(self.found.rss[n:] < self.found.rss[self.voxel[n:]])
+        better = better[np.argsort(-self.found.rss[better], kind="stable")]
+        chosen = np.arange(n)
+        chosen[self.voxel[better]] = better
+        (a, c), rates, rss = self.found.amplitudes[:, chosen], self.found.rates[:, chosen], self.found.rss[chosen]
+        S0 = np.clip(a + c, *self.S0)
+        f = np.clip(c / S0, *self.bounds.f)
+        D = np.clip(rates[0] / UNIT, *self.bounds.D)
+        D_star = np.clip(rates[1] / UNIT, *self.bounds.D_star)
+        D_star[f == 0] = np.maximum(self.box.low_2 / UNIT, RATIO * D[f == 0])
+        unusable = np.isnan(self.scale)
+        found = {"D": D, "f": f, "D_star": D_star, "S0": S0 * self.scale, "rss": rss * self.scale**2}
+        for values in found.values():
+            values[unusable] = np.nan
+        return found
+
+
+def _follow(tasks: list[Future], progress: Progress) -> list:
+    """What the tasks return, in their order, reporting meanwhile; what a task raises is raised here."""
+    pending = set(tasks)
+    while pending:
+        finished, pending = wait(pending, timeout=REPORT_SECONDS)
+        for task in finished:
+            task.result()
+        progress(1 - len(pending) / len(tasks), MESSAGE)
+    return [task.result() for task in tasks]
