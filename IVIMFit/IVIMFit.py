@@ -12,7 +12,6 @@ from slicer import (
     vtkMRMLSegmentationNode,
     vtkMRMLSequenceNode,
     vtkMRMLTableNode,
-    vtkMRMLVolumeNode,
 )
 from slicer.i18n import tr as _
 from slicer.i18n import translate
@@ -80,7 +79,7 @@ class IVIMFitLogic(JobLogic):
     jobKey = "ivim.fit"
     inputParameters = {"volume": "inputSeries", "mask": "maskSegmentation", "labels": "regionsSegmentation"}  # noqa: RUF012
     nodeParameters = {  # noqa: RUF012 - read only
-        "inputSeries": vtkMRMLVolumeNode | vtkMRMLSequenceNode | None,
+        "inputSeries": vtkMRMLScalarVolumeNode | vtkMRMLSequenceNode | None,
         "bValues": str,
         "frames": Annotated[str, Choice([THIS_FRAME, ALL_FRAMES]), Default(THIS_FRAME)],
         "maskSegmentation": vtkMRMLSegmentationNode,

@@ -140,10 +140,10 @@ class JobRunner:
         self._end(self._outcome.onCancelled if cancelling else lambda: self._outcome.onFailed(error))
 
     def _written(self, job: Job, inputs: Mapping[str, Any], options: Any) -> Path:
-        place = Path(slicer.app.temporaryPath)
+        place = temporaryFolder()
         folder = None
         try:
-            folder = Path(tempfile.mkdtemp(prefix="DeepMRI-", dir=place if place.is_dir() else None))
+            folder = Path(tempfile.mkdtemp(prefix="DeepMRI-", dir=place))
             write_job(folder, job, inputs, options)
         except OSError as error:
             if folder is not None:
@@ -202,6 +202,12 @@ class JobRunner:
 
     def _onTerminateIgnored(self) -> None:
         self.onEnded(WorkerError("The worker was ended."))
+
+
+def temporaryFolder() -> Path:
+    """Where job folders are made: Slicer's temporary folder, or the system's when that is gone."""
+    place = Path(slicer.app.temporaryPath)
+    return place if place.is_dir() else Path(tempfile.gettempdir())
 
 
 def _timer(milliseconds: int, onTimeout: Callable[[], None]) -> Any:

@@ -78,9 +78,11 @@ class Bench:
 
 @pytest.fixture
 def bench(slicer_app, wait_until, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
+    from DeepMRILib.panel import runner
+
     folder = tmp_path / "temporary"
     folder.mkdir()
-    monkeypatch.setattr(slicer_app, "temporaryPath", str(folder))
+    monkeypatch.setattr(runner, "temporaryFolder", lambda: folder)
     before = {child.pid for child in psutil.Process().children(recursive=True)}
     made = Bench(folder, wait_until)
     yield made
