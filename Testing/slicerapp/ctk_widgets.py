@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from PySide6.QtCore import Property, QEvent, QMargins, QRect, QSettings, Qt, Signal
+from PySide6.QtCore import Property, QEvent, QFileInfo, QMargins, QRect, QSettings, Qt, Signal
 from PySide6.QtGui import QColor, QPainter
 from PySide6.QtWidgets import (
     QAbstractButton,
@@ -337,7 +337,7 @@ class ctkPathLineEdit(StandIn, QWidget):
 
     label = kept(str, "label", "")
     filters = kept(int, "filters", AllEntries)
-    nameFilters = kept("QStringList", "nameFilters", [])
+    nameFilters = kept("QStringList", "nameFilters", ())
     settingKey = kept(str, "settingKey", "")
     minimumContentsLength = kept(int, "minimumContentsLength", 0)
 
@@ -405,6 +405,9 @@ class ctkDirectoryButton(StandIn, QWidget):
         self._button.connect("clicked()", self.browse)
 
     def _setDirectory(self, path: str) -> None:
+        if path in (self._button.text, self._button.text or "."):
+            return
+        path = QFileInfo(path).absoluteFilePath()
         if path != self._button.text:
             self._button.text = path
             self.directoryChanged.emit(path)

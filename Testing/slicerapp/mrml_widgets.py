@@ -177,10 +177,10 @@ class qMRMLNodeComboBox(StandIn, QWidget):
         exact = node.GetClassName() in self._nodeTypes
         if not exact and (not self._showChildTypes or any(node.IsA(hidden) for hidden in self._hiddenChildTypes)):
             return False
-        wanted = {name: value for name, value in self._attributes.get(kind, {}).items()}
+        wanted = self._attributes.get(kind, {}).items()
         return all(
             node.GetAttribute(name) is not None and (value is None or node.GetAttribute(name) == str(value))
-            for name, value in wanted.items()
+            for name, value in wanted
         )
 
     def _rebuild(self) -> None:
@@ -360,10 +360,10 @@ class qMRMLNodeComboBox(StandIn, QWidget):
     def _setBaseName(self, name: str) -> None:
         self._names = dict.fromkeys(self._nodeTypes, name)
 
-    nodeTypes = Property("QStringList", lambda self: list(self._nodeTypes), _setNodeTypes)
+    nodeTypes = Property("QStringList", lambda self: tuple(self._nodeTypes), _setNodeTypes)
     noneEnabled = Property(bool, lambda self: self._noneEnabled, _setNoneEnabled)
     noneDisplay = Property(str, lambda self: self._noneText, _setNoneDisplay)
     showHidden = Property(bool, lambda self: self._showHidden, _setShowHidden)
     showChildNodeTypes = Property(bool, lambda self: self._showChildTypes, _setShowChildNodeTypes)
-    hideChildNodeTypes = Property("QStringList", lambda self: list(self._hiddenChildTypes), _setHideChildNodeTypes)
+    hideChildNodeTypes = Property("QStringList", lambda self: tuple(self._hiddenChildTypes), _setHideChildNodeTypes)
     baseName = Property(str, lambda self: next(iter(self._names.values()), ""), _setBaseName)

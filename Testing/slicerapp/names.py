@@ -83,15 +83,15 @@ def read_header(text: str, class_name: str) -> Names:
     signals, methods = [], []
     section = "private"
     for statement in _statements(_without_bodies(body)):
-        label, statement = _section(statement)
+        label, member = _section(statement)
         section = label or section
-        declaration = re.search(r"([\w:<>*&]+[\s*&]+)(\w+)\s*\((.*)\)", statement, re.DOTALL)
-        if declaration is None or "operator" in statement or "Q_PROPERTY" in statement:
+        declaration = re.search(r"([\w:<>*&]+[\s*&]+)(\w+)\s*\((.*)\)", member, re.DOTALL)
+        if declaration is None or "operator" in member:
             continue
         _, name, arguments = declaration.groups()
         if section == "signals":
             signals.append(f"{name}({_argument_types(arguments)})")
-        elif section == "public slots" or (section == "public" and "Q_INVOKABLE" in statement):
+        elif section == "public slots" or (section == "public" and "Q_INVOKABLE" in member):
             methods.append(name)
     lists = [sorted(set(found)) for found in (properties, signals, methods, enumerators)]
     return Names(zip(Names.__annotations__, [base, *lists], strict=True))

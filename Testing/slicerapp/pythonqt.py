@@ -92,7 +92,8 @@ def _get_attribute(self: QObject, name: str) -> Any:
     if name == "name" and not _made_in_python(cls, name):
         return _property(self, "objectName")
     if name not in VIRTUAL_GETTERS and name in property_names(cls):
-        return _property(self, name)
+        value = _property(self, name)
+        return tuple(value) if isinstance(value, list) else value  # PythonQt makes tuples of Qt's lists
     return _native_get(self, name)
 
 
@@ -242,8 +243,8 @@ def _receiver(target: Callable[..., Any]) -> Callable[..., None]:
 def _argument_count(target: Callable[..., Any]) -> int | None:
     try:
         parameters = inspect.signature(target).parameters.values()
-    except (TypeError, ValueError):  # builtin without a signature
-        return 0 if isinstance(target, types.BuiltinMethodType) else None
+    except (TypeError, ValueError):  # a method of Qt's: signals are passed on whole, slots like close() take nothing
+        return None if isinstance(getattr(target, "__self__", None), QtCore.SignalInstance) else 0
     if any(item.kind is item.VAR_POSITIONAL for item in parameters):
         return None
     return sum(item.kind in (item.POSITIONAL_ONLY, item.POSITIONAL_OR_KEYWORD) for item in parameters)

@@ -4,7 +4,19 @@ It stores values under the same parameter names and texts as Slicer's own, so sc
 other, and it raises where Slicer's raises. Not here: parameter packs, ranges, dict, Any and colors.
 """
 
-from .annotations import *
+from .annotations import (
+    Choice,
+    Decimals,
+    Default,
+    Exclude,
+    IsInstance,
+    Maximum,
+    Minimum,
+    NotNone,
+    SingleStep,
+    Validator,
+    WithinRange,
+)
 from .annotations import find_annotation as findFirstAnnotation
 from .annotations import split as splitAnnotations
 from .annotations import unannotated as unannotatedType
@@ -15,3 +27,25 @@ from .wrapper import (
     isParameterNodeWrapper,
     parameterNodeWrapper,
 )
+
+__all__ = [
+    "Choice",
+    "Decimals",
+    "Default",
+    "Exclude",
+    "IsInstance",
+    "Maximum",
+    "Minimum",
+    "NotNone",
+    "SingleStep",
+    "SlicerParameterNamePropertyName",
+    "Validator",
+    "WithinRange",
+    "createGuiConnector",
+    "findChildWidgetForParameter",
+    "findFirstAnnotation",
+    "isParameterNodeWrapper",
+    "parameterNodeWrapper",
+    "splitAnnotations",
+    "unannotatedType",
+]

@@ -6,20 +6,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, get_args
 
-__all__ = [
-    "Choice",
-    "Decimals",
-    "Default",
-    "Exclude",
-    "IsInstance",
-    "Maximum",
-    "Minimum",
-    "NotNone",
-    "SingleStep",
-    "Validator",
-    "WithinRange",
-]
-
 
 class Default:
     """A parameter's value where the node has none; a ``generator`` is called each time."""
