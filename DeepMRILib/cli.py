@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import importlib
 import io
 import re
 import sys
@@ -47,7 +48,7 @@ def _dispatch(arguments: list[str]) -> int:
     if arguments[:1] == ["--version"]:
         print(f"{PROGRAM} {__version__}")
         return 0
-    methods = {job.method: f"{PROGRAM} {job.method}: {_method_summary(job.method)}" for job in JOBS}
+    methods = dict.fromkeys(job.method for job in JOBS)
     method = arguments[0] if arguments else "--help"
     if method not in methods:
         _parse({name: _described(name, _method_summary(name)) for name in methods}, [method], PROGRAM)
@@ -58,7 +59,8 @@ def _dispatch(arguments: list[str]) -> int:
 
 
 def _method_summary(method: str) -> str:
-    return ", ".join(job.name for job in JOBS if job.method == method)
+    purpose = (importlib.import_module(f"DeepMRILib.{method}").__doc__ or "").partition("\n")[0]
+    return f"{purpose} Jobs: {', '.join(job.name for job in JOBS if job.method == method)}."
 
 
 def _described(name: str, summary: str) -> Callable[[], None]:
@@ -83,15 +85,25 @@ def _parse(commands: dict[str, Any], arguments: list[str], program: str) -> Any:
     except SystemExit as stop:
         if not stop.code:
             raise
-        raise InputError(_one_sentence(complaint.getvalue(), program)) from stop
+        named = arguments[0] if arguments and arguments[0] in commands else ""
+        raise InputError(_one_sentence(complaint.getvalue(), f"{program} {named}".strip())) from stop
 
 
 def _one_sentence(box: str, program: str) -> str:
-    lines = [re.sub(r"[│╭╮╰╯─]+", " ", line).strip() for line in re.sub(r"\x1b\[[0-9;]*m", "", box).splitlines()]
-    text = " ".join(line for line in lines if line)
-    text = re.sub(r"\s+", " ", text.partition("For full helptext")[0]).strip(" .")
-    text = re.sub(r"^(Parsing error|Unrecognized options|Required options|Invalid \w+)\s(?=\1|\w)", "", text) or text
-    return f"{text}. See {program} --help."
+    """The first words in tyro's box of complaint: between the frame's title and the hints that follow."""
+    lines = [line.strip("│| ") for line in re.sub(r"\x1b\[[0-9;]*m", "", box).splitlines()]
+    sections: list[list[str]] = [[]]
+    for line in lines:
+        if re.match(r"[╭╰+]", line):
+            continue
+        if re.fullmatch(r"[─-]+", line):
+            sections.append([])
+        else:
+            sections[-1].append(line)
+    kept = [" ".join(section) for section in sections]
+    hints = ("For full helptext", "Argument helptext")
+    text = "; ".join(section for section in kept if section and not section.startswith(hints))
+    return f"{re.sub(r' +', ' ', text).replace(' (required)', ',').strip(' .,')}. See {program} --help."
 
 
 def command_type(job: Job) -> type:
@@ -101,29 +113,33 @@ def command_type(job: Job) -> type:
     for item in job.inputs:
         hint = tyro.conf.Positional[Path] if item.required else (Path | None)
         default = dataclasses.MISSING if item.required else None
-        fields.append(_argument(item.name, hint, default, item.help))
+        fields.append(
+            _argument(item.name, hint, default, item.help, metavar=item.name.upper() if item.required else "FILE")
+        )
         for flag, text in INPUT_FLAGS.get(item.kind, {}).items():
-            fields.append(_argument(flag, str | None, None, text))
+            fields.append(_argument(flag, str | None, None, text, metavar="FILE"))
     types = typing.get_type_hints(job.options_type)
     fields += [
         _argument(item.name, types[item.name], item.default, item.tooltip.rstrip("."))
         for item in settings(job.options_type)
     ]
     fields.append(
-        _argument("output", Path, dataclasses.MISSING, "Folder for the result; it must not exist yet", ["-o"])
+        _argument("output", Path, dataclasses.MISSING, "Folder for the result; it must not exist yet", aliases=["-o"])
     )
     flag = tyro.conf.FlagCreatePairsOff[bool]
     fields.append(_argument("overwrite", flag, False, "Replace an older result in the output folder"))
     fields.append(_argument("no_report", flag, False, "Leave out report.html, the page with pictures"))
-    fields.append(_argument("quiet", flag, False, "No progress bar", ["-q"]))
+    fields.append(_argument("quiet", flag, False, "No progress bar", aliases=["-q"]))
     made = dataclasses.make_dataclass(job.name, fields, kw_only=True)
     made.__doc__ = job.summary + "."
     return made
 
 
-def _argument(name: str, hint: Any, default: Any, text: str, aliases: Sequence[str] = ()) -> tuple[str, Any, Any]:
+def _argument(
+    name: str, hint: Any, default: Any, text: str, *, aliases: Sequence[str] = (), metavar: str | None = None
+) -> tuple[str, Any, Any]:
     tyro = require("tyro", "The command line")
-    annotated = Annotated[hint, tyro.conf.arg(help=text, aliases=tuple(aliases) or None)]
+    annotated = Annotated[hint, tyro.conf.arg(help=text, aliases=tuple(aliases) or None, metavar=metavar)]
     made = dataclasses.field() if default is dataclasses.MISSING else dataclasses.field(default=default)
     return name, annotated, made
 

@@ -48,6 +48,7 @@ class Job:
         function, options, result: the function, its options class and its result class.
         example: a function without arguments that makes small inputs (a dict by input name): for tests and docs.
         report: a function from result to ``Report``; None where there is nothing to show.
+        quick: settings, as on the command line, with which the example takes a moment; for tests.
     """
 
     method: str
@@ -59,6 +60,7 @@ class Job:
     inputs: tuple[Input, ...]
     example: str
     report: str | None = None
+    quick: tuple[tuple[str, Any], ...] = ()
 
     @property
     def key(self) -> str:
@@ -69,6 +71,10 @@ class Job:
     def options_type(self) -> type:
         """The options class."""
         return load(self.options)
+
+    def example_options(self) -> Any:
+        """Options with which the job runs on the example inputs in about a second."""
+        return self.options_type(**dict(self.quick))
 
     def example_inputs(self) -> dict[str, Any]:
         """Small inputs on which the job runs in about a second."""
@@ -143,5 +149,6 @@ JOBS: tuple[Job, ...] = (
         inputs=(),
         example="DeepMRILib.ivim.example:phantom_inputs",
         report="DeepMRILib.ivim.report:phantom_report",
+        quick=(("size", (36, 28, 3)), ("spacing", (10.4, 10.4, 30.0)), ("b_values", (0, 50, 400, 800))),
     ),
 )

@@ -19,7 +19,7 @@ import numpy as np
 from DeepMRILib import __version__, files
 from DeepMRILib.errors import OutputError
 from DeepMRILib.tables import Table
-from DeepMRILib.volume import DiffusionVolume, Volume
+from DeepMRILib.volume import DiffusionVolume, LabelVolume, Volume
 
 RESULT_FILE = "result.json"
 
@@ -57,7 +57,7 @@ class Result:
     """Base of all results. A subclass adds fields of these types, and each becomes files in the result's folder:
 
     - ``dict[str, Volume]``: one NIfTI per entry, named by its key
-    - ``Volume``, ``DiffusionVolume``: one NIfTI named by the field (with .bval and .bvec)
+    - ``Volume``, ``DiffusionVolume``, ``LabelVolume``: one NIfTI named by the field (with .bval and .bvec, or .tsv)
     - ``Table``: one CSV named by the field
     - ``Provenance`` and plain values: entries of result.json
     """
@@ -89,6 +89,9 @@ def _write_field(folder: Path, name: str, value: Any, entries: dict[str, Any]) -
         entries[name] = {"file": f"{name}.csv", "units": value.units}
     elif isinstance(value, DiffusionVolume):
         files.write_diffusion(value, folder / f"{name}.nii.gz")
+        entries[name] = {"file": f"{name}.nii.gz"}
+    elif isinstance(value, LabelVolume):
+        files.write_labels(value, folder / f"{name}.nii.gz")
         entries[name] = {"file": f"{name}.nii.gz"}
     elif isinstance(value, Volume):
         files.write_volume(value, folder / f"{name}.nii.gz")

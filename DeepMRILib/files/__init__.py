@@ -28,10 +28,10 @@ from DeepMRILib.files.bvalues import (
     write_directions,
 )
 from DeepMRILib.files.dicom_series import looks_like_dicom
-from DeepMRILib.files.labels import as_labels, label_names
+from DeepMRILib.files.labels import NAMES_SUFFIX, as_labels, label_names, names_text
 from DeepMRILib.files.paths import input_file, replacing
 from DeepMRILib.files.points import read_points
-from DeepMRILib.volume import DiffusionVolume, Volume, checked_b_values
+from DeepMRILib.volume import DiffusionVolume, LabelVolume, Volume, checked_b_values
 
 __all__ = [
     "label_names",
@@ -45,6 +45,7 @@ __all__ = [
     "write_b_values",
     "write_diffusion",
     "write_directions",
+    "write_labels",
     "write_volume",
 ]
 
@@ -113,15 +114,16 @@ def read_diffusion(
     return DiffusionVolume(array, affine, values, _directions.without_weighting(volume.directions, volume.b_values))
 
 
-def read_labels(path: str | Path) -> Volume:
-    """A label map with integer values: any image that ``read_volume`` reads and that holds whole numbers.
+def read_labels(path: str | Path) -> LabelVolume:
+    """A label map with the names of its labels: any image that ``read_volume`` reads and that holds whole numbers.
 
-    Slicer's segmentations (.seg.nrrd) with one layer are label maps; ``label_names`` gives the segments' names.
+    Names come from ``label_names``: Slicer's segmentations (.seg.nrrd) hold them, others have a .tsv next to them.
 
     Raises:
         InputError: as ``read_volume``, or values that are not whole numbers, or overlapping segments.
     """
-    return as_labels(read_volume(path, components=True), Path(path).name)
+    volume = as_labels(read_volume(path, components=True), Path(path).name)
+    return LabelVolume(volume.array, volume.affine, label_names(path))
 
 
 def write_volume(volume: Volume, path: str | Path, *, dtype: DTypeLike | None = None) -> None:
@@ -174,6 +176,20 @@ def write_diffusion(volume: DiffusionVolume, path: str | Path, *, dtype: DTypeLi
             bvec.unlink(missing_ok=True)
 
 
+def write_labels(labels: LabelVolume, path: str | Path) -> None:
+    """Write a label map as .nii or .nii.gz, with its names in a .tsv next to it (columns index and name, as in BIDS).
+
+    Raises:
+        OutputError: as ``write_volume``.
+    """
+    path = _output(path)
+    array = _storable(labels.array, None, path)
+    table = path.with_name(f"{nifti.stem(path)}{NAMES_SUFFIX}")
+    with replacing(path, table) as (sibling, names):
+        _write(sibling, array, labels.affine)
+        names.write_text(names_text(labels.names), encoding="utf-8")
+
+
 _Header = dict | dicom.DicomImage | None
 
 
@@ -209,7 +225,7 @@ def _scheme(
         vectors = found.directions
     elif found is not None and nrrd_diffusion.is_diffusion(found) and given is None:
         return nrrd_diffusion.scheme(path, found, count)
-    stem = nifti.stem(path) if found is None else path.stem
+    stem = nifti.stem(path)
     values, source = b_values_for(path, stem, given)
     if len(values) != count:
         raise InputError(

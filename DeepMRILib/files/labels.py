@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import csv
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 
 from DeepMRILib.errors import InputError
-from DeepMRILib.files import nrrd
+from DeepMRILib.files import nifti, nrrd
 from DeepMRILib.files.paths import input_file
 from DeepMRILib.volume import Volume
 
+NAMES_SUFFIX = ".tsv"
 _SEGMENT = re.compile(r"Segment(\d+)_(Name|LabelValue|Layer)$")
 
 
@@ -40,14 +43,14 @@ def as_labels(volume: Volume, name: str) -> Volume:
 
 
 def label_names(path: str | Path) -> dict[int, str]:
-    """The names of the labels of a Slicer segmentation (.seg.nrrd); empty for files that hold no names.
+    """The names of the labels: of a Slicer segmentation (.seg.nrrd), or in a .tsv next to the file; else empty.
 
     Raises:
         InputError: no such file, or a damaged one.
     """
     path = input_file(path, "label map")
     if path.suffix.lower() not in nrrd.SUFFIXES:
-        return {}
+        return _names_beside(path)
     segments: dict[str, dict[str, str]] = {}
     for key, value in nrrd.read_header(path).items():
         if match := _SEGMENT.match(key):
@@ -57,3 +60,24 @@ def label_names(path: str | Path) -> dict[int, str]:
         for segment in segments.values()
         if "Name" in segment and segment.get("LabelValue", "").isdecimal()
     }
+
+
+def names_text(names: Mapping[int, str]) -> str:
+    """The table of names that stands next to a label map, as BIDS has it for segmentations."""
+    rows = (f"{label}\t{' '.join(name.split())}" for label, name in sorted(names.items()))
+    return "\n".join(["index\tname", *rows]) + "\n"
+
+
+def _names_beside(path: Path) -> dict[int, str]:
+    table = path.with_name(f"{nifti.stem(path)}{NAMES_SUFFIX}")
+    if not table.is_file():
+        return {}
+    with table.open(encoding="utf-8", newline="") as stream:
+        rows = list(csv.DictReader(stream, delimiter="\t"))
+    try:
+        return {int(row["index"]): row["name"] for row in rows}
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(
+            f"{table.name} beside {path.name} is no table of label names; expected the columns index and name, "
+            "separated by tabs. Mend it, or remove it to go without names."
+        ) from error

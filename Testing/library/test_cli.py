@@ -29,6 +29,9 @@ def example_arguments(job, folder: Path) -> list[str]:
             continue
         path = write_input(value, folder / item.name)
         arguments += [str(path)] if item.required else [f"--{item.name.replace('_', '-')}", str(path)]
+    for name, setting in job.quick:
+        entries = setting if isinstance(setting, tuple) else (setting,)
+        arguments += [f"--{name.replace('_', '-')}", *map(str, entries)]
     return arguments
 
 

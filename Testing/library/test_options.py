@@ -58,7 +58,7 @@ def test_a_bad_setting_is_named_in_one_sentence(change: dict, words: str) -> Non
 
 
 def test_an_unknown_setting_is_refused_with_the_known_ones() -> None:
-    with pytest.raises(InputError, match=r"speed is not a setting here; the settings are count, level, many"):
+    with pytest.raises(InputError, match=r"speed is not a setting of Example; it has count, level, many"):
         from_json(Example, {"speed": 1})
 
 

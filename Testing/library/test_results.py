@@ -118,8 +118,8 @@ def test_no_right_to_write_is_a_sentence(tmp_path: Path, monkeypatch: pytest.Mon
     place = tmp_path / "locked"
     place.mkdir()
     if os.geteuid() == 0:  # root may write anywhere on an ordinary disk, but not into the kernel's own files
-        place = Path("/proc/self")
+        place = Path("/sys")
     else:
         place.chmod(0o500)
-    with pytest.raises(OutputError, match="No right to write|is read-only|could not be written|cannot be written"):
+    with pytest.raises(OutputError, match="No right to write|is read-only"):
         example().save(place / "out")

@@ -65,7 +65,7 @@ def job_folder(tmp_path: Path, job=None, **changes) -> Path:
     job = job or find_job("ivim.fit")
     folder = tmp_path / f"job{len(list(tmp_path.iterdir()))}"
     folder.mkdir()
-    write_job(folder, job, {**job.example_inputs(), **changes}, job.options_type())
+    write_job(folder, job, {**job.example_inputs(), **changes}, job.example_options())
     return folder
 
 
@@ -77,7 +77,7 @@ def test_every_job_gives_the_same_through_the_worker_as_in_process(job, worker: 
     assert messages[-1]["type"] == "done", messages[-1]
     fractions = [message["fraction"] for message in messages if message["type"] == "progress"]
     assert fractions == sorted(fractions)
-    through_worker, here = read_result(folder), job.run(job.example_inputs())
+    through_worker, here = read_result(folder), job.run(job.example_inputs(), job.example_options())
     assert type(through_worker) is type(here)
     for name, value in vars(here).items():
         _assert_equal(name, value, getattr(through_worker, name))
