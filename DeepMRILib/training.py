@@ -56,7 +56,10 @@ class TrainOptions:
         advanced=True,
     )
     plateau_patience: int = option(
-        10, "Epochs without a better loss before plateau lowers the rate", range=(0, 1_000_000), advanced=True
+        10,
+        "Epochs without a better loss that plateau lets pass before it lowers the rate",
+        range=(0, 1_000_000),
+        advanced=True,
     )
     plateau_factor: float = option(0.2, "By how much plateau multiplies the rate", range=(0.001, 0.999), advanced=True)
     plateau_from_best: bool = option(False, "Go back to the best weights when plateau lowers the rate", advanced=True)
@@ -75,7 +78,10 @@ class TrainOptions:
         False, "Compute in half precision where that is safe; on cuda only, elsewhere without effect", advanced=True
     )
     workers: int = option(
-        0, "Processes that prepare batches; 0 prepares them in this one", range=(0, 256), advanced=True
+        0,
+        "Processes that prepare batches, for datasets that compute; arrays are best with 0, none but this one",
+        range=(0, 256),
+        advanced=True,
     )
     checkpoint_every: int = option(1, "Epochs between two checkpoints", range=(1, 1_000_000), advanced=True)
     seed: int = option(0, "Seed of all random numbers", range=(0, 2**32 - 1))

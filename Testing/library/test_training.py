@@ -1,11 +1,7 @@
-"""The training loop: it learns, stops in time, goes on after a kill with the same bits, and runs in parallel."""
+"""The training loop: it learns, stops in time, takes data of many kinds, and says what is wrong with them."""
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from DeepMRILib.errors import Cancelled, DeviceMemoryError, InputError, OutputError, WeightsError
+from DeepMRILib.errors import Cancelled, DeviceMemoryError, InputError
 from DeepMRILib.training import TrainOptions, train
 
 torch = pytest.importorskip("torch")
@@ -24,7 +20,6 @@ from DeepMRILib import train_run
 from DeepMRILib.train_data import Batches, epoch_order, to_device
 
 pytestmark = pytest.mark.torch
-FOLDER, ROOT = Path(__file__).parent, Path(__file__).parents[2]
 
 
 @pytest.fixture(autouse=True)
@@ -35,14 +30,6 @@ def one_thread_and_every_step_reported(monkeypatch: pytest.MonkeyPatch) -> Itera
     monkeypatch.setattr(train_run, "REPORT_SECONDS", 0.0)
     yield
     torch.set_num_threads(threads)
-
-
-def same(one: dict, other: dict) -> bool:
-    return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
-
-
-def losses(result: Any) -> list[tuple]:
-    return [(epoch.loss, epoch.validation_loss, epoch.learning_rate) for epoch in result.history]
 
 
 class Scripted:
@@ -80,8 +67,8 @@ def test_a_linear_map_is_found() -> None:
 def test_it_stops_when_the_loss_no_longer_falls_and_keeps_the_best_weights() -> None:
     result = job.run({"epochs": 20, "patience": 3}, validation_loss=Scripted(5, 4, 3, 3.5, 3, 9, 1))
     assert (result.stopped, result.best_epoch, len(result.history), result.best_loss) == ("patience", 3, 6, 3)
-    assert same(result.best_weights, job.run({"epochs": 3}).last_weights)
-    assert same(result.last_weights, job.run({"epochs": 6}).last_weights)
+    assert job.same(result.best_weights, job.run({"epochs": 3}).last_weights)
+    assert job.same(result.last_weights, job.run({"epochs": 6}).last_weights)
 
 
 def test_an_improvement_below_min_delta_does_not_count() -> None:
@@ -95,8 +82,8 @@ def test_the_model_holds_the_best_or_the_last_weights(restore_best: bool) -> Non
     options = TrainOptions(device="cpu", epochs=3, batch_size=8, restore_best=restore_best)
     result = train(model, data, job.squared_error, options, validation=data, validation_loss=Scripted(1, 2, 3))
     assert result.best_epoch == 1
-    assert same(model.state_dict(), result.best_weights if restore_best else result.last_weights)
-    assert not same(result.best_weights, result.last_weights)
+    assert job.same(model.state_dict(), result.best_weights if restore_best else result.last_weights)
+    assert not job.same(result.best_weights, result.last_weights)
     assert not model.training
 
 
@@ -110,8 +97,8 @@ def test_plateau_can_go_back_to_the_best_weights() -> None:
     changes = {"schedule": "plateau", "plateau_patience": 0}
     stays = scripted([1, 2], **changes)
     returns = scripted([1, 2], plateau_from_best=True, **changes)
-    assert same(returns.last_weights, returns.best_weights)
-    assert not same(stays.last_weights, stays.best_weights)
+    assert job.same(returns.last_weights, returns.best_weights)
+    assert not job.same(stays.last_weights, stays.best_weights)
 
 
 def test_poly_lets_the_rate_fall_to_zero() -> None:
@@ -158,7 +145,7 @@ def test_an_incomplete_group_of_batches_is_a_step_of_its_own() -> None:
         gradients = torch.autograd.grad(job.squared_error(model, batch), list(model.parameters()))
         with torch.no_grad():
             for weight, gradient in zip(model.parameters(), gradients, strict=True):
-                weight -= 0.1 * gradient
+                weight.sub_(0.1 * gradient)
     assert all(torch.allclose(result.last_weights[n], value, atol=1e-6) for n, value in model.state_dict().items())
 
 
@@ -179,9 +166,9 @@ def test_half_precision_on_cuda_learns_and_resumes(tmp_path: Path) -> None:
 
 def test_the_same_seed_gives_the_same_result_and_another_does_not() -> None:
     one, two, other = (job.run({"seed": seed}, dropout=0.3) for seed in (4, 4, 5))
-    assert same(one.last_weights, two.last_weights)
-    assert losses(one) == losses(two)
-    assert not same(one.last_weights, other.last_weights)
+    assert job.same(one.last_weights, two.last_weights)
+    assert job.losses(one) == job.losses(two)
+    assert not job.same(one.last_weights, other.last_weights)
 
 
 def test_every_epoch_has_each_sample_once_in_another_order() -> None:
@@ -340,182 +327,6 @@ def test_too_little_memory_is_said() -> None:
 
     with pytest.raises(DeviceMemoryError, match=r"Training with batches of 8 needs more memory .* Use smaller batches"):
         train(job.a_network(), INPUTS, hungry, TrainOptions(device="cpu", batch_size=8))
-
-
-# -- stopping, being killed, going on -----------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("changes", [job.RESUMED, {"optimizer": "sgd", "schedule": "poly", "accumulate": 2}])
-@pytest.mark.parametrize("where", [0.1, 2, 3.5, 4.98])
-def test_a_cancelled_training_goes_on_with_the_same_bits(tmp_path: Path, changes: dict, where: float) -> None:
-    whole = job.run(changes, dropout=0.3)
-    with pytest.raises(Cancelled):
-        job.run(changes, dropout=0.3, checkpoint=tmp_path / "c", progress=job.stopper(where, job.cancel))
-    resumed = job.run(changes, dropout=0.3, checkpoint=tmp_path / "c")
-    assert losses(resumed) == losses(whole)
-    assert len({epoch.learning_rate for epoch in whole.history}) > 1
-    assert same(resumed.last_weights, whole.last_weights)
-    assert same(resumed.best_weights, whole.best_weights)
-
-
-def test_a_model_that_was_cancelled_with_can_be_used_again(tmp_path: Path) -> None:
-    model, data = job.a_network(), job.some_data(35)
-    options = TrainOptions(**{**job.SETTINGS, "accumulate": 3})
-    whole = job.run({"accumulate": 3})
-    given = {"validation": job.some_data(7, 1), "checkpoint": tmp_path / "c"}
-    with pytest.raises(Cancelled):
-        train(model, data, job.squared_error, options, progress=job.stopper(1.3, job.cancel), **given)
-    assert any(weight.grad is not None for weight in model.parameters())
-    result = train(model, data, job.squared_error, options, **given)
-    assert same(result.last_weights, whole.last_weights)
-
-
-def test_cancel_is_seen_in_validation() -> None:
-    def stop(fraction: float, message: str) -> None:
-        if "validation" in message:
-            raise Cancelled
-
-    seen = []
-
-    def loss(model: torch.nn.Module, batch: Any) -> torch.Tensor:
-        seen.append(len(batch[0]))
-        return torch.ones(())
-
-    with pytest.raises(Cancelled):
-        job.run({"validation_batch_size": 2}, validation_loss=loss, progress=stop)
-    assert seen == [2]
-
-
-def test_a_killed_training_goes_on_with_the_same_bits(tmp_path: Path) -> None:
-    command = [sys.executable, str(FOLDER / "training_job.py"), "kill_me", str(tmp_path)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, env=an_environment(), text=True) as process:
-        assert process.stdout.readline() == "in the middle\n"
-        process.kill()
-    assert process.returncode != 0
-    saved = torch.load(tmp_path / "run.ckpt", weights_only=True)
-    assert len(saved["history"]) == 2  # checkpoint_every is 2, and it was in epoch 4
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["run.ckpt"]
-    resumed = job.run(job.RESUMED, dropout=0.3, checkpoint=tmp_path / "run.ckpt")
-    whole = job.run(job.RESUMED, dropout=0.3)
-    assert losses(resumed) == losses(whole)
-    assert same(resumed.last_weights, whole.last_weights)
-
-
-def an_environment() -> dict[str, str]:
-    return {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-
-
-def test_a_finished_training_is_returned_and_can_be_lengthened(tmp_path: Path) -> None:
-    whole = job.run({}, dropout=0.3)
-    job.run({"epochs": 4}, dropout=0.3, checkpoint=tmp_path / "c")
-    longer = job.run({}, dropout=0.3, checkpoint=tmp_path / "c")
-    assert same(longer.last_weights, whole.last_weights)
-    reports = []
-    again = job.run({}, dropout=0.3, checkpoint=tmp_path / "c", progress=lambda *report: reports.append(report))
-    assert reports == []
-    assert losses(again) == losses(whole)
-    assert same(again.best_weights, whole.best_weights)
-
-
-def train_another_network(path: Path) -> None:
-    model = torch.nn.Sequential(torch.nn.Linear(5, 3), torch.nn.Tanh(), torch.nn.Identity(), torch.nn.Linear(3, 2))
-    data = {"data": job.some_data(35), "validation": job.some_data(7, 1)}
-    train(model, loss=job.squared_error, options=TrainOptions(**job.SETTINGS), checkpoint=path, **data)
-
-
-@pytest.mark.parametrize(
-    ("again", "sentence"),
-    [
-        (
-            lambda path: job.run({"learning_rate": 0.5}, checkpoint=path),
-            "made with learning_rate 0.01, and now it is 0.5",
-        ),
-        (lambda path: job.run({"seed": 5}, checkpoint=path), "made with seed 4, and now it is 5"),
-        (lambda path: job.run({}, samples=40, checkpoint=path), "35 and 7 samples .* now there are 40 and 7"),
-        (train_another_network, "of another network: its weights '0.bias' differ"),
-    ],
-)
-def test_a_checkpoint_of_another_training_is_refused(tmp_path: Path, again: Callable, sentence: str) -> None:
-    path = tmp_path / "c"
-    job.run({"epochs": 1}, checkpoint=path)
-    before = path.read_bytes()
-    with pytest.raises(InputError, match=sentence + ".* choose another checkpoint file"):
-        again(path)
-    assert path.read_bytes() == before
-
-
-def test_a_poly_training_cannot_be_lengthened(tmp_path: Path) -> None:
-    job.run({"schedule": "poly", "epochs": 2}, checkpoint=tmp_path / "c")
-    with pytest.raises(InputError, match="made with epochs 2, and now it is 6"):
-        job.run({"schedule": "poly"}, checkpoint=tmp_path / "c")
-
-
-def test_a_damaged_checkpoint_or_another_file_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / "c"
-    job.run({"epochs": 1}, checkpoint=path)
-    whole = path.read_bytes()
-    path.write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(WeightsError, match="is damaged"):
-        job.run({}, checkpoint=path)
-    torch.save({"weights": torch.ones(1)}, path)
-    with pytest.raises(InputError, match="is no checkpoint of this version"):
-        job.run({}, checkpoint=path)
-
-
-def test_a_place_that_cannot_be_written_is_said_before_the_first_step(tmp_path: Path) -> None:
-    reports = []
-    with pytest.raises(OutputError, match="absent/c cannot be written: No such file"):
-        job.run({}, checkpoint=tmp_path / "absent" / "c", progress=lambda *report: reports.append(report))
-    assert reports == []
-
-
-def test_a_full_disk_leaves_the_last_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = tmp_path / "c"
-    whole = job.run({})
-    job.run({"epochs": 2}, checkpoint=path)
-
-    def full(descriptor: int) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(OutputError, match="cannot be written: No space left on device"):
-        job.run({}, checkpoint=path)
-    monkeypatch.undo()
-    assert [entry.name for entry in tmp_path.iterdir()] == ["c"]
-    assert same(job.run({}, checkpoint=path).last_weights, whole.last_weights)
-
-
-# -- several processes --------------------------------------------------------------------------------------------
-
-
-def test_two_processes_make_the_steps_of_one(tmp_path: Path) -> None:
-    """One launch of torchrun: a whole training, one cancelled and resumed, one stopped early."""
-    launch = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--standalone"]
-    command = [*launch, str(FOLDER / "training_job.py"), "parallel", str(tmp_path)]
-    done = subprocess.run(command, check=False, env=an_environment(), capture_output=True, text=True, timeout=120)
-    assert done.returncode == 0, done.stderr
-    summaries = [json.loads((tmp_path / f"summary{rank}.json").read_text()) for rank in (0, 1)]
-    weights = [torch.load(tmp_path / f"weights{rank}.pt", weights_only=True) for rank in (0, 1)]
-
-    alone = job.run({})
-    for mine in weights:
-        for way in ("whole", "resumed"):
-            assert all(torch.allclose(alone.last_weights[n], mine[way][n], atol=1e-5) for n in alone.last_weights)
-    assert same(weights[0]["whole"], weights[1]["whole"])
-    assert same(weights[0]["whole"], weights[0]["resumed"])
-    for summary in summaries:
-        assert summary["cancelled"]
-        assert summary["stopped"] == "patience"
-        assert np.allclose(summary["losses"], [(e.loss, e.validation_loss) for e in alone.history], atol=1e-5)
-    assert summaries[0]["early"] == summaries[1]["early"]
-    # A batch norm's running means end alike, and a NaN that only one process meets stops both.
-    assert same(weights[0]["normed"], weights[1]["normed"])
-    assert all("training loss in epoch 1, step " in summary["poisoned"] for summary in summaries)
-    # Only the first process reports and writes.
-    assert summaries[0]["reports"] > 6
-    assert summaries[1]["reports"] == 0
-    assert (tmp_path / "0.ckpt").exists()
-    assert not (tmp_path / "1.ckpt").exists()
 
 
 def test_the_time_is_written_down() -> None:

@@ -47,6 +47,15 @@ def run(settings: dict[str, Any], *, dropout: float = 0.0, samples: int = 35, **
     return train(a_network(dropout), some_data(samples), squared_error, options, validation=some_data(7, 1), **more)
 
 
+def same(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:
+    """Whether two sets of weights are the same, bit by bit."""
+    return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
+
+
+def losses(result: TrainResult) -> list[tuple]:
+    return [(epoch.loss, epoch.validation_loss, epoch.learning_rate) for epoch in result.history]
+
+
 def stopper(epoch: float, action: Callable[[], None]) -> Callable[[float, str], None]:
     """A progress that acts in the first step after ``epoch`` epochs, which may be a broken number."""
 
