@@ -16,6 +16,9 @@ from DeepMRILib.mrml.sequences import frameNodes
 from DeepMRILib.mrml.volumes import nodeFromVolume, volumeFromNode
 from DeepMRILib.volume import DiffusionVolume, Volume
 
+_FEWEST_SAVED = 7
+"""Images from which on Slicer's NRRD writer takes a diffusion-weighted node for one and writes its gradients."""
+
 
 def diffusionFromNode(node: slicer.vtkMRMLNode, bValues: ArrayLike | None = None) -> DiffusionVolume:
     """The series of a diffusion-weighted volume, a volume with several values per voxel, or a sequence of volumes.
@@ -46,11 +49,13 @@ def nodeFromDiffusion(
     """A volume node with the images, b-values and directions of a series: ``existing`` with new content, or a new one.
 
     With a direction for each weighted image it is a diffusion-weighted node. Slicer saves that node's b-values as the
-    lengths of its gradients, so that b-values without directions would be lost: such a series becomes a vector volume
-    with its b-values in the attributes that Slicer's DICOM importers use, where ``findBValues`` finds them.
+    lengths of its gradients, and those of seven images or more only: b-values without directions, or of fewer images,
+    would be lost. Such a series becomes a vector volume with its b-values in the attributes that Slicer's
+    DICOM importers use, where ``findBValues`` finds them.
     """
-    weighted = series.b_values > 0
-    if series.directions is None or not np.linalg.norm(series.directions[weighted], axis=1).all():
+    directions = None if series.directions is None else unit(series.directions)
+    complete = directions is not None and directions[series.b_values > 0].any(axis=1).all()
+    if not complete or len(series.b_values) < _FEWEST_SAVED:
         node = nodeFromVolume(series, name, existing, "vtkMRMLVectorVolumeNode")
         node.SetAttribute(FRAME_TAG, "Standard.B-value")
         node.SetAttribute(FRAME_LABELS, ",".join(f"{value:.10g}" for value in series.b_values))
@@ -59,7 +64,7 @@ def nodeFromDiffusion(
     with slicer.util.NodeModify(node):
         node.SetNumberOfGradients(len(series.b_values))
         node.SetMeasurementFrameMatrix(vtk.vtkMatrix4x4())
-        for n, (value, direction) in enumerate(zip(series.b_values, series.directions, strict=True)):
+        for n, (value, direction) in enumerate(zip(series.b_values, directions, strict=True)):
             node.SetBValue(n, value)
             node.SetDiffusionGradient(n, direction)
     return node

@@ -88,7 +88,8 @@ def _showPart(
         key = f"{part}:{curve}"
         series = known.get(key)
         if series is None:
-            series = newNode("vtkMRMLPlotSeriesNode", curve)
+            # Not made unique: the name is what the legend shows.
+            series = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLPlotSeriesNode", _legend(part, curve))
             series.SetAttribute(PART, key)
         else:
             remember(series)
@@ -124,6 +125,7 @@ def _style(series: slicer.vtkMRMLPlotSeriesNode, part: str, number: int) -> None
         node.MarkerStylePlus,
         node.MarkerStyleCross,
     )
+    # Slicer's line plots count their points; only scatter plots put them at their x.
     series.SetPlotType(node.PlotTypeScatter)
     series.SetColor(*_rgb(PALETTE[number % len(PALETTE)]))
     series.SetMarkerStyle(markers[number % len(markers)] if part == "points" else node.MarkerStyleNone)
@@ -152,6 +154,10 @@ def _pair(name: str, x: ArrayLike, y: ArrayLike | None, log: bool) -> NDArray:
         raise InputError(f"The curve {name} has {across.size} x values and {up.size} y values.")
     shown = np.isfinite(across) & np.isfinite(up) & ((up > 0) | (not log))
     return np.c_[across[shown], up[shown]]
+
+
+def _legend(part: str, curve: str) -> str:
+    return curve if part == "points" else f"{curve} (fit)"
 
 
 def _xName(curve: str) -> str:

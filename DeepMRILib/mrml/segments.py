@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 import slicer
@@ -125,7 +125,9 @@ def _replaceSegments(
     if shown3D:
         segmentation.RemoveRepresentation(surface)
     image = _orientedImage(labels, max(names, default=0))
-    current = {label: _segmentIdFor(segmentation, text) for label, text in names.items()}
+    current: dict[int, str] = {}
+    for label, text in names.items():
+        current[label] = _segmentIdFor(segmentation, text, current.values())
     for segmentId in _segmentIds(node):
         if _hasTag(segmentation.GetSegment(segmentId)) and segmentId not in current.values():
             segmentation.RemoveSegment(segmentId)
@@ -150,13 +152,14 @@ def _fill(segment: slicer.vtkSegment, image: slicer.vtkOrientedImageData, label:
     segment.SetTag(LABEL_TAG, str(label))
 
 
-def _segmentIdFor(segmentation: slicer.vtkSegmentation, name: str) -> str:
+def _segmentIdFor(segmentation: slicer.vtkSegmentation, name: str, taken: Collection[str]) -> str:
     """An ID made from the name: the same in every run, and never that of a segment which the user made."""
     base = "DeepMRI_" + (re.sub(r"\W+", "_", name, flags=re.ASCII).strip("_") or "segment")
     candidate, number = base, 1
     while True:
         segment = segmentation.GetSegment(candidate)
-        if segment is None or (_hasTag(segment) and segment.GetName() == name):
+        ours = segment is None or (_hasTag(segment) and segment.GetName() == name)
+        if ours and candidate not in taken:
             return candidate
         number += 1
         candidate = f"{base}_{number}"

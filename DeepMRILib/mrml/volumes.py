@@ -55,7 +55,7 @@ def nodeFromVolume(
     An existing node keeps its name, display, place and references, so that a second run updates what the user chose.
 
     Args:
-        volume: any real type; types that Slicer cannot save (bool, float16, 64-bit integers) become the nearest that
+        volume: any real type; types that Slicer cannot save (bool, int8, float16, 64-bit integers) become the nearest that
             it can.
         name: of a new node; made unique in the scene.
         nodeClass: of a new node; by default labelmap for a ``LabelVolume``, vector for several values per voxel, else
@@ -76,7 +76,16 @@ def nodeFromVolume(
         node.SetAndObserveImageData(image)
         if node.GetDisplayNode() is None:
             node.CreateDefaultDisplayNodes()
+        _makeStorable(node)
     return node
+
+
+def _makeStorable(node: slicer.vtkMRMLVolumeNode) -> None:
+    """The storage that Slicer makes by default saves one or three values per voxel; others make saving a scene fail."""
+    if node.GetImageData().GetNumberOfScalarComponents() in (1, 3) or node.GetStorageNode() is not None:
+        return
+    storage = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLNRRDStorageNode")
+    node.SetAndObserveStorageNodeID(storage.GetID())
 
 
 def _nodeArray(node: slicer.vtkMRMLVolumeNode | None) -> NDArray:
@@ -121,6 +130,8 @@ def _storable(array: NDArray) -> NDArray:
         raise InputError("A volume node holds real numbers; this image is complex. Show its magnitude or its phase.")
     if array.dtype == bool:
         return array.astype(np.uint8)
+    if array.dtype == np.int8:
+        return array.astype(np.int16)
     if array.dtype == np.float16:
         return array.astype(np.float32)
     if array.dtype in (np.int64, np.uint64):

@@ -83,6 +83,7 @@ def test_parent_transform_is_left_out():
     ("given", "kept"),
     [
         (bool, np.uint8),
+        (np.int8, np.int16),
         (np.float16, np.float32),
         (np.int64, np.int32),
         (np.uint16, np.uint16),
