@@ -105,11 +105,11 @@ def read_diffusion(
     if array.ndim == 3 or (isinstance(found, dicom.DicomImage) and array.shape[3] == 1):
         return DiffusionVolume(array.reshape(array.shape[:3]), affine)  # raises, with the sentence for it
     count = array.shape[3]
-    values, vectors = _scheme(path, found, count, b_values, affine)
-    if isinstance(directions, (str, Path)):
-        vectors = _fsl_directions(Path(directions), affine, count)
-    elif directions is not None:
+    values, vectors, bvec = _scheme(path, found, count, b_values)
+    if directions is not None and not isinstance(directions, (str, Path)):
         vectors = np.asarray(directions, dtype=float)
+    elif directions is not None or bvec is not None:
+        vectors = _fsl_directions(Path(directions or bvec), affine, count)
     volume = DiffusionVolume(array, affine, values, vectors)
     return DiffusionVolume(array, affine, values, _directions.without_weighting(volume.directions, volume.b_values))
 
@@ -215,16 +215,19 @@ def _read(path: Path, series: str | int | None, *, diffusion: bool) -> tuple[NDA
 
 
 def _scheme(
-    path: Path, found: _Header, count: int, given: BValues | None, affine: NDArray
-) -> tuple[NDArray, NDArray | None]:
-    """b-values (n,) and directions (n, 3) in RAS as given, else from the header, else from files next to the image."""
+    path: Path, found: _Header, count: int, given: BValues | None
+) -> tuple[NDArray, NDArray | None, Path | None]:
+    """b-values (n,) as given, else from the header, else from a file next to the image.
+
+    With them what is known of the directions: those of the header, (n, 3) in RAS, or a .bvec file next to the image.
+    """
     vectors = None
     if isinstance(found, dicom.DicomImage):
         if given is None:
-            return _dicom_b_values(found), found.directions
+            return _dicom_b_values(found), found.directions, None
         vectors = found.directions
     elif found is not None and nrrd_diffusion.is_diffusion(found) and given is None:
-        return nrrd_diffusion.scheme(path, found, count)
+        return *nrrd_diffusion.scheme(path, found, count), None
     stem = nifti.stem(path)
     values, source = b_values_for(path, stem, given)
     if len(values) != count:
@@ -234,7 +237,7 @@ def _scheme(
         )
     places = [(path, stem), *([(source, source.stem)] if source else [])]
     bvec = next((file for place, name in places if (file := sidecar(place, name, DIRECTION_SIDECARS))), None)
-    return values, vectors if bvec is None else _fsl_directions(bvec, affine, count)
+    return values, vectors, bvec
 
 
 def _dicom_b_values(image: dicom.DicomImage) -> NDArray:

@@ -109,7 +109,7 @@ def _affine(frames: Sequence[Frame], slices: NDArray, heights: NDArray, name: st
     off = np.linalg.norm(places - (starts[0] + slices[:, None] * step), axis=1)
     if off.max() > SAME_PLACE_MM + UNEVEN * np.linalg.norm(step):
         raise InputError(
-            f"{name} holds slices that do not lie in one line (one is {off.max():.2f} mm off), and so is not one volume. "
+            f"{name} holds slices that do not lie in one line (one is {off.max():.2f} mm off): it is not one volume. "
             "Choose another series, or split this one."
         )
     affine = np.eye(4)

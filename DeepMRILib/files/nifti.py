@@ -19,8 +19,8 @@ _LARGEST_NIFTI1_AXIS = 32767
 
 
 def stem(path: Path) -> str:
-    """The name without .nii or .nii.gz."""
-    return path.name.removesuffix(".gz").removesuffix(".nii")
+    """The name without .nii or .nii.gz, or without the extension of any other image."""
+    return Path(path.name[: -len(".gz")] if path.name.lower().endswith(".nii.gz") else path.name).stem
 
 
 def read(path: Path) -> tuple[NDArray, NDArray]:
@@ -47,7 +47,7 @@ def read(path: Path) -> tuple[NDArray, NDArray]:
         raise damaged(path, "NIfTI", error) from error
     if dtype.fields is not None:
         raise InputError(f"{path.name} is a colour image; a grey one, with one number for each voxel, was expected.")
-    compressed = path.name.endswith(".gz")
+    compressed = path.suffix.lower() == ".gz"
     room = path.stat().st_size - (0 if compressed else int(image.header["vox_offset"]))
     check_claimed_size(path, shape, dtype.itemsize, room, compressed)
     try:
