@@ -55,8 +55,8 @@ def nodeFromVolume(
     An existing node keeps its name, display, place and references, so that a second run updates what the user chose.
 
     Args:
-        volume: any real type; types that Slicer cannot save (bool, int8, float16, 64-bit integers) become the nearest that
-            it can.
+        volume: any real type; those that Slicer cannot save (bool, int8, float16, 64-bit integers) become the nearest
+            that it can.
         name: of a new node; made unique in the scene.
         nodeClass: of a new node; by default labelmap for a ``LabelVolume``, vector for several values per voxel, else
             scalar.
