@@ -15,12 +15,13 @@ from PySide6.QtWidgets import QApplication, QVBoxLayout
 
 from slicerapp.ctk_widgets import kept
 from slicerapp.mrml_widgets import qSlicerWidget
+from slicerapp.pythonqt import StandIn
 
 ROOT = Path(__file__).resolve().parents[2]
 PANEL_WIDTH = 500
 
 
-class qSlicerScriptedLoadableModule(QObject):
+class qSlicerScriptedLoadableModule(StandIn, QObject):
     """What a module's constructor gets as ``parent``, and what ``slicer.modules.<name>`` is."""
 
     title = kept(str, "title", "")
@@ -54,11 +55,7 @@ class qSlicerScriptedLoadableModule(QObject):
 
     def logic(self) -> Any:
         """Scripted modules have no C++ logic; Slicer returns an empty one."""
-        return (
-            slicer.vtkSlicerScriptedLoadableModuleLogic()
-            if hasattr(slicer, "vtkSlicerScriptedLoadableModuleLogic")
-            else slicer.vtkSlicerModuleLogic()
-        )
+        return slicer.vtkSlicerModuleLogic()
 
 
 class qSlicerScriptedLoadableModuleWidget(qSlicerWidget):

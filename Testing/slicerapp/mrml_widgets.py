@@ -138,7 +138,7 @@ class qMRMLNodeComboBox(StandIn, QWidget):
     nodeAboutToBeRemoved = Signal(object)
     currentNodeRenamed = Signal(str)
     _currentNodeValid = Signal(bool)
-    OVERLOADS: ClassVar[dict[str, str]] = {"currentNodeChanged(bool)": "_currentNodeValid"}
+    _OVERLOADS: ClassVar[dict[str, str]] = {"currentNodeChanged(bool)": "_currentNodeValid"}
 
     addEnabled = kept(bool, "addEnabled", True)
     removeEnabled = kept(bool, "removeEnabled", True)

@@ -40,16 +40,16 @@ _connections: dict[Key, Callable[..., None]] = {}
 class StandIn:
     """Marks a widget that imitates one of CTK's or Slicer's, to be listed before the Qt base class.
 
-    Signals are declared as ``Signal`` attributes of the real names; where C++ has overloads, ``OVERLOADS`` maps the
+    Signals are declared as ``Signal`` attributes of the real names; where C++ has overloads, ``_OVERLOADS`` maps the
     others' signatures to further attributes. Attributes that begin with an underscore are the stand-in's own.
     """
 
-    OVERLOADS: ClassVar[dict[str, str]] = {}
+    _OVERLOADS: ClassVar[dict[str, str]] = {}
 
 
 def is_standin(cls: type) -> bool:
     """Whether a class itself, not a base of it, is a stand-in."""
-    return issubclass(cls, StandIn) and cls.__name__ in all_names()
+    return issubclass(cls, StandIn) and cls.__module__.startswith("slicerapp.")
 
 
 def real_names(cls: type, kind: str) -> set[str]:
@@ -99,6 +99,9 @@ def _get_attribute(self: QObject, name: str) -> Any:
 
 def _set_attribute(self: QObject, name: str, value: Any) -> None:
     cls = type(self)
+    if isinstance(value, QtCore.SignalInstance) and not _made_in_python(cls, name):
+        _native_get(self, "__dict__")[name] = value  # PySide keeps a bound signal in its object
+        return
     if name == "name" and not _made_in_python(cls, name):
         name = "objectName"
     if name in property_names(cls):
@@ -152,6 +155,7 @@ def split_signature(text: str) -> tuple[str, str]:
     return signature.partition("(")[0], signature
 
 
+@functools.cache
 def has_signal(cls: type, text: str) -> bool:
     """Whether objects of the class emit this signal, in Qt's own spelling."""
     _, signature = split_signature(text)
@@ -161,6 +165,7 @@ def has_signal(cls: type, text: str) -> bool:
     return index >= 0 and cls.staticMetaObject.method(index).methodType() == QMetaMethod.MethodType.Signal
 
 
+@functools.cache
 def has_slot(cls: type, text: str) -> bool:
     """Whether the class has this slot."""
     name, signature = split_signature(text)
@@ -174,7 +179,7 @@ def _standin_signal(sender: QObject, name: str, signature: str) -> QtCore.Signal
     if not issubclass(cls, StandIn) or signature not in real_names(cls, "signals"):
         return None
     for base in cls.__mro__:
-        name = vars(base).get("OVERLOADS", {}).get(signature, name)
+        name = vars(base).get("_OVERLOADS", {}).get(signature, name)
     if not hasattr(sender, name):
         raise AttributeError(f"the real {cls.__name__} has the signal {signature}; its stand-in here does not, yet")
     return getattr(sender, name)
@@ -267,7 +272,8 @@ def _forget(address: int) -> None:
 
 
 def _class_name(self: QObject) -> str:
-    return _native_get(self, "metaObject")().className()
+    # Not self.metaObject(): PySide6 6.8 ties the class's own meta object to the life of the object that was asked.
+    return type(self).staticMetaObject.className()
 
 
 def _delete(self: QObject) -> None:

@@ -22,7 +22,7 @@ class qMRMLSegmentSelectorWidget(qMRMLWidget):
     currentNodeChanged = Signal(object)
     currentSegmentChanged = Signal(str)
     _currentNodeValid = Signal(bool)
-    OVERLOADS: ClassVar[dict[str, str]] = {"currentNodeChanged(bool)": "_currentNodeValid"}
+    _OVERLOADS: ClassVar[dict[str, str]] = {"currentNodeChanged(bool)": "_currentNodeValid"}
 
     editEnabled = kept(bool, "editEnabled", False)
     horizontalLayout = kept(bool, "horizontalLayout", True)
