@@ -1,6 +1,7 @@
 """The CSA header, in which Siemens scanners kept what DICOM had no place for: a table of names and texts.
 
-Layout: nibabel's "Siemens format DICOM with CSA header" (nipy.org/nibabel/dicom/siemens_csa.html), both versions.
+Layout: nibabel's "Siemens format DICOM with CSA header" (nipy.org/nibabel/dicom/siemens_csa.html); the lengths of the
+first version are as in SPM's spm_dicom_headers.
 """
 
 from __future__ import annotations

@@ -89,7 +89,8 @@ def _pixels(ordered: Stack) -> NDArray:
                 raise damaged(path, "DICOM", f"it has {len(stored)} images and describes more")
             values = stored[frame.index][frame.window]
             if scaled:
-                values = values.astype(dtype) * dtype.type(frame.slope) + dtype.type(frame.intercept)
+                # In double: slope and intercept can nearly cancel, which costs float32 three digits
+                values = values * np.float64(frame.slope) + frame.intercept
             array[:, :, k, n] = values.T
     return array
 

@@ -114,7 +114,8 @@ def _frame(path: Path, dataset: Any, index: int, groups: Sequence[Any]) -> Frame
             for item in group.get(sequence) or ():
                 if keyword in item:
                     return item[keyword]
-        return dataset.data_element(keyword)
+        # get() with a name would give the value, not the element
+        return dataset[keyword] if keyword in dataset else None  # noqa: SIM401
 
     orientation = numbers(find("PlaneOrientationSequence", "ImageOrientationPatient"), 6)
     position = numbers(find("PlanePositionSequence", "ImagePositionPatient"), 3)

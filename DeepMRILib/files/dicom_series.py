@@ -14,7 +14,7 @@ from DeepMRILib.files.paths import damaged, input_file, unreadable
 PURPOSE = "Reading DICOM files"
 _PIXELS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
 # A file without DICOM's preamble is taken for DICOM when it begins with an element of one of these groups.
-_FIRST_GROUPS = (b"\x02\x00", b"\x08\x00", b"\x00\x08")
+_FIRST_GROUPS = (b"\x02\x00", b"\x08\x00", b"\x00\x08")  # the last is big-endian
 _LARGE_ELEMENT = 65_536  # bytes from which an element, such as the pixels, stays on disk until it is needed
 
 
@@ -46,7 +46,7 @@ def looks_like_dicom(path: Path) -> bool:
             start = file.read(132)
     except OSError:
         return False
-    return start[128:] == b"DICM" or (len(start) > 8 and start[:2] in _FIRST_GROUPS and start[3:4] == b"\0")
+    return start[128:] == b"DICM" or (len(start) == 132 and start[:2] in _FIRST_GROUPS and 0 in start[2:4])
 
 
 def find_series(path: Path) -> list[Series]:

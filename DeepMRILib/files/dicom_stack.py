@@ -172,15 +172,16 @@ _REPEATS: tuple[Callable[[Frame], float | None], ...] = (
 
 def _clusters(values: Sequence[float | NDArray | None], tolerance: float) -> NDArray:
     """A number for each value, the same for values closer than the tolerance; None is a value of its own."""
-    centres: list[NDArray] = []
     labels = np.full(len(values), -1)
-    for index, value in enumerate(values):
-        if value is None:
-            continue
-        near = [label for label, centre in enumerate(centres) if np.abs(centre - value).max() <= tolerance]
-        if not near:
-            centres.append(np.asarray(value, dtype=float))
-        labels[index] = near[0] if near else len(centres) - 1
+    known = [index for index, value in enumerate(values) if value is not None]
+    if not known:
+        return labels
+    points = np.array([np.atleast_1d(values[index]) for index in known], dtype=float)
+    numbers = np.full(len(known), -1)
+    while (left := np.flatnonzero(numbers < 0)).size:
+        near = np.abs(points[left] - points[left[0]]).max(axis=1) <= tolerance
+        numbers[left[near]] = numbers.max() + 1
+    labels[known] = numbers
     return labels
 
 

@@ -60,7 +60,7 @@ def _markups(text: str) -> list[NDArray]:
     for markup in json.loads(text)["markups"]:
         signs = np.array(_signs(str(markup.get("coordinateSystem", "LPS"))))
         points += [
-            signs * np.array(point["position"], dtype=float)
+            signs * _three(point["position"])
             for point in markup.get("controlPoints", [])
             if point.get("positionStatus", "defined") not in _UNPLACED
         ]
@@ -72,7 +72,7 @@ def _fcsv(text: str) -> list[NDArray]:
     named = re.search(r"^#\s*CoordinateSystem\s*=\s*(\S+)", text, re.MULTILINE)
     signs = np.array(_signs(named[1] if named else "RAS"))
     rows = csv.reader(line for line in text.splitlines() if line.strip() and not line.startswith("#"))
-    return [signs * np.array(row[1:4], dtype=float) for row in rows]
+    return [signs * _three(row[1:4]) for row in rows]
 
 
 def _table(text: str) -> list[NDArray]:
@@ -90,10 +90,10 @@ def _table(text: str) -> list[NDArray]:
     return [_three(row) for row in rows]
 
 
-def _three(row: Sequence[str]) -> NDArray:
-    if len(row) != 3:
-        raise ValueError(f"a row of {len(row)} cells, and no header with the columns r, a, s")
-    return np.array(row, dtype=float)
+def _three(coordinates: Sequence[str | float]) -> NDArray:
+    if len(coordinates) != 3:
+        raise ValueError(f"{len(coordinates)} coordinates where 3 were expected (r, a, s)")
+    return np.array(coordinates, dtype=float)
 
 
 def _signs(system: str) -> tuple[float, float, float]:

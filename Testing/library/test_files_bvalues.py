@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import numpy as np
@@ -286,7 +285,7 @@ def test_a_series_is_written_whole_or_not_at_all(tmp_path: Path, rng: np.random.
         files.write_diffusion(a_series(rng), tmp_path / "dwi.nii.gz")
     (tmp_path / "dwi.bvec").rmdir()
     np.testing.assert_array_equal(files.read_diffusion(tmp_path / "dwi.nii.gz").array, old.array)
-    assert sorted(os.listdir(tmp_path)) == ["dwi.bval", "dwi.nii.gz"]
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["dwi.bval", "dwi.nii.gz"]
 
 
 def test_dipy_data(shared_data: Path) -> None:

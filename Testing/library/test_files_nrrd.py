@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from DeepMRILib import files
 from DeepMRILib.errors import InputError
 from DeepMRILib.files.directions import unit
-from DeepMRILib.volume import DiffusionVolume, Volume
+from DeepMRILib.volume import DiffusionVolume
 
 DIRECTIONS = "(2,0,0) (0,3,0) (0,0,4)"
 
