@@ -162,8 +162,11 @@ class LoadedModule:
         return path
 
     def close(self) -> None:
-        """Slicer unloads the module: its clean-up runs and nothing of it stays in this process."""
+        """Slicer quits: clean-up runs, the settings leave the scene, nothing of the module stays in this process."""
         slicer.app.moduleManager().moduleAboutToBeUnloaded.emit(self.name)
+        for node in slicer.util.getNodesByClass("vtkMRMLScriptedModuleNode"):
+            if self.name in (node.GetAttribute("ModuleName"), node.GetSingletonTag()):
+                slicer.mrmlScene.RemoveNode(node)
         if self.parent._widget is not None:
             self.parent._widget.delete()
             self.parent._widget = None

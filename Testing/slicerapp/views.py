@@ -9,8 +9,11 @@ Rendering needs OpenGL: with EGL and a software driver (Debian: libegl1 libgl1-m
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -30,22 +33,34 @@ class NoGraphicsError(RuntimeError):
     """No OpenGL context can be made in this process."""
 
 
+PROBE = """
+import vtkmodules.vtkRenderingOpenGL2
+from vtkmodules.vtkRenderingCore import vtkRenderer, vtkRenderWindow
+window = vtkRenderWindow()
+window.SetOffScreenRendering(True)
+window.AddRenderer(vtkRenderer())
+window.Render()
+"""
+
+
+@cache
+def _canDraw() -> bool:
+    """Whether a picture can be drawn; tried in another process, since VTK without OpenGL says yes and then crashes."""
+    try:
+        return (
+            subprocess.run([sys.executable, "-c", PROBE], capture_output=True, timeout=120, check=False).returncode == 0
+        )
+    except subprocess.TimeoutExpired:
+        return False
+
+
 def requireGraphics() -> None:
     """Make sure that pictures can be drawn.
 
     Raises:
         NoGraphicsError: neither a display, nor EGL, nor OSMesa works here.
     """
-    window = vtk.vtkRenderWindow()
-    window.SetOffScreenRendering(True)
-    shown = vtk.vtkObject.GetGlobalWarningDisplay()
-    vtk.vtkObject.SetGlobalWarningDisplay(0)
-    try:
-        works = bool(window.SupportsOpenGL())
-    finally:
-        vtk.vtkObject.SetGlobalWarningDisplay(shown)
-        window.Finalize()
-    if not works:
+    if not _canDraw():
         raise NoGraphicsError(
             "Pictures need OpenGL: install EGL with a software driver (Debian: libegl1 libgl1-mesa-dri)."
         )
