@@ -7,11 +7,13 @@ from typing import Annotated, Any
 
 import slicer
 from slicer import (
+    vtkMRMLDiffusionWeightedVolumeNode,
     vtkMRMLPlotChartNode,
     vtkMRMLScalarVolumeNode,
     vtkMRMLSegmentationNode,
     vtkMRMLSequenceNode,
     vtkMRMLTableNode,
+    vtkMRMLVectorVolumeNode,
 )
 from slicer.i18n import tr as _
 from slicer.i18n import translate
@@ -79,7 +81,13 @@ class IVIMFitLogic(JobLogic):
     jobKey = "ivim.fit"
     inputParameters = {"volume": "inputSeries", "mask": "maskSegmentation", "labels": "regionsSegmentation"}  # noqa: RUF012
     nodeParameters = {  # noqa: RUF012 - read only
-        "inputSeries": vtkMRMLScalarVolumeNode | vtkMRMLSequenceNode | None,
+        "inputSeries": (
+            vtkMRMLDiffusionWeightedVolumeNode
+            | vtkMRMLVectorVolumeNode
+            | vtkMRMLSequenceNode
+            | vtkMRMLScalarVolumeNode
+            | None
+        ),
         "bValues": str,
         "frames": Annotated[str, Choice([THIS_FRAME, ALL_FRAMES]), Default(THIS_FRAME)],
         "maskSegmentation": vtkMRMLSegmentationNode,

@@ -148,7 +148,8 @@ class JobPanel(ScriptedLoadableModuleWidget, VTKObservationMixin):
             self.runner.cancel()
             return
         try:
-            ensurePackages(self.logic.packages(self._parameters), self.parent.title)
+            title = getattr(slicer.modules, self.moduleName.lower()).title
+            ensurePackages(self.logic.packages(self._parameters), title)
             self._frames = self.logic.frames(self._parameters)
             self._results = []
             self._runOptions = self.logic.options(self._parameters)

@@ -6,7 +6,7 @@ import gc
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,6 @@ import pytest
 
 from DeepMRILib.jobs import Job
 from DeepMRILib.options import settings
-from DeepMRILib.volume import DiffusionVolume, LabelVolume, Volume
 
 ROOT = Path(__file__).resolve().parents[2]
 MODULES = sorted(path.parent.name for path in ROOT.glob("*/*.py") if path.stem == path.parent.name)
@@ -30,7 +29,9 @@ DEAF_WORKER = (
 
 def example_node(value: Any, name: str) -> tuple[Any, str]:
     """A node for one example input, and the segment to choose in it."""
+    # Imported here: a test that reloads a module makes the library anew.
     from DeepMRILib.mrml import diffusion, points, segments, volumes
+    from DeepMRILib.volume import DiffusionVolume, LabelVolume, Volume
 
     if isinstance(value, DiffusionVolume):
         return diffusion.nodeFromDiffusion(value, name), ""
@@ -125,6 +126,14 @@ def test_every_node_selector_has_the_scene_and_a_tooltip(name: str, panel) -> No
     for selector in selectors:
         assert selector.mrmlScene() is slicer.mrmlScene
         assert selector.toolTip
+
+
+@module_cases
+def test_the_selectors_show_what_is_chosen(name: str, panel) -> None:
+    shown = panel(name)
+    shown.choose_inputs()
+    for selector in (w for w in vars(shown.widget.ui).values() if w.className() == "qMRMLNodeComboBox"):
+        assert selector.currentNode() is getattr(shown.parameters, selector.property("SlicerParameterName"))
 
 
 @module_cases
@@ -264,8 +273,18 @@ def test_deleting_an_input_stops_the_job(name: str, panel, deaf_worker) -> None:
     assert shown.outputs() == {}
 
 
+@pytest.fixture
+def library_kept() -> Iterator[None]:
+    """Reload makes the library's classes anew; later tests get the ones that they have imported."""
+    own = {key: module for key, module in sys.modules.items() if key.partition(".")[0] == "DeepMRILib"}
+    yield
+    for key in [key for key in sys.modules if key.partition(".")[0] == "DeepMRILib"]:
+        del sys.modules[key]
+    sys.modules.update(own)
+
+
 @module_cases
-def test_reload_stops_the_job_and_the_worker(name: str, panel, deaf_worker) -> None:
+def test_reload_stops_the_job_and_the_worker(name: str, library_kept, panel, deaf_worker) -> None:
     shown = panel(name)
     shown.choose_inputs()
     shown.apply()
@@ -357,9 +376,9 @@ def test_the_panel_can_be_read_in_both_themes(name: str, panel) -> None:
     shown.choose_inputs()
     folder = ROOT / "Testing" / "output"
     folder.mkdir(exist_ok=True)
-    for theme in ("light", "dark"):
-        path = folder / f"{name}-{theme}.png"
-        shown.loaded.grab(path, theme=theme)
+    for dark in (False, True):
+        path = folder / f"{name}-{'dark' if dark else 'light'}.png"
+        shown.loaded.grab(path, dark=dark)
         assert path.stat().st_size > 5000
 
 
