@@ -47,11 +47,10 @@ window.Render()
 def _canDraw() -> bool:
     """Whether a picture can be drawn; tried in another process, since VTK without OpenGL says yes and then crashes."""
     try:
-        return (
-            subprocess.run([sys.executable, "-c", PROBE], capture_output=True, timeout=120, check=False).returncode == 0
-        )
+        done = subprocess.run([sys.executable, "-c", PROBE], capture_output=True, timeout=120, check=False)
     except subprocess.TimeoutExpired:
         return False
+    return done.returncode == 0
 
 
 def requireGraphics() -> None:
