@@ -5,6 +5,8 @@ from __future__ import annotations
 import slicer
 import vtk
 
+from DeepMRILib.mrml.sequences import proxyOfSequence
+
 SOURCE_ROLE = "DeepMRI.source"
 """The node reference from a result to the image it was made from."""
 
@@ -26,6 +28,9 @@ def placeBeside(node: slicer.vtkMRMLNode, source: slicer.vtkMRMLNode, folder: st
         folder: put it into a folder of that name beside the input, made when absent. Slicer's scalar volume export
             takes the item above a volume for its study, so use none where results should be exported.
     """
+    if source.IsA("vtkMRMLSequenceNode"):
+        # What is seen of a sequence, and has a place and a transform, is its proxy.
+        source = proxyOfSequence(source) or source
     scene = node.GetScene()
     hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(scene)
     sourceItem = itemOf(source)

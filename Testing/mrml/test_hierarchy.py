@@ -99,6 +99,21 @@ def test_result_of_a_result_refers_to_the_first_input(hierarchy, a_dicom_image):
     assert sourceOf(second) is first
 
 
+def test_result_of_a_sequence_is_placed_beside_its_proxy(scene, hierarchy, a_study):
+    sequence = scene.AddNewNodeByClass("vtkMRMLSequenceNode", "series")
+    proxy, result = volumeNode(name="series"), volumeNode(name="map")
+    sequence.SetDataNodeAtValue(proxy, "0")
+    browser = scene.AddNewNodeByClass("vtkMRMLSequenceBrowserNode")
+    browser.SetAndObserveMasterSequenceNodeID(sequence.GetID())
+    browser.AddProxyNode(proxy, sequence, False)
+    hierarchy.CreateItem(a_study, proxy)
+    transform = transformNode(aTransform())
+    proxy.SetAndObserveTransformNodeID(transform.GetID())
+    placeBeside(result, sequence)
+    assert hierarchy.GetItemParent(itemOf(result)) == a_study
+    assert result.GetParentTransformNode() is transform
+
+
 def test_second_run_adds_nothing(scene, hierarchy, a_dicom_image):
     result = volumeNode(name="map")
     placeBeside(result, a_dicom_image)
