@@ -38,6 +38,7 @@ def _reset(app: SlicerApplication) -> None:
     from slicerapp.records import records
 
     slicer.mrmlScene.Clear(0)
+    vars(slicer.modules).pop("sampleDataSources", None)
     app.settings().clear()
     records.clear()
 

@@ -147,10 +147,10 @@ def test_the_parameter_node_is_one_per_scene(load_module, folder) -> None:
     assert logic.getParameterNode().parameterNode.GetAttribute("ModuleName") == "Doubler"
 
 
-def test_the_life_cycle(load_module, folder) -> None:
+def test_the_life_cycle(slicer_app, folder) -> None:
     import slicer
 
-    loaded = load_module(folder)
+    loaded = slicerapp.load_module(folder)
     events = loaded.widget.events
     loaded.enter()
     slicer.mrmlScene.Clear(0)
@@ -159,6 +159,10 @@ def test_the_life_cycle(load_module, folder) -> None:
     assert events == ["enter", "closed, entered: True", "exit", "closed, entered: False"]
     slicerapp.emit_startup_completed()
     assert loaded.module.started == 1
+    module = loaded.module
+    loaded.close()
+    slicerapp.emit_startup_completed()
+    assert module.started == 1, "an unloaded module hears nothing more"
 
 
 def test_reload_makes_a_new_panel_from_the_new_file(load_module, folder) -> None:
@@ -194,6 +198,23 @@ def test_the_modules_own_test_runs(load_module, folder) -> None:
     loaded.module.runTest()
     loaded.widget.onTest() if not slicerapp.uses_slicer_source() else slicer.selfTests["Doubler"]()
     assert loaded.logic.getParameterNode().number == 8
+
+
+def test_sample_data_is_registered_and_made(slicer_app) -> None:
+    import SampleData
+    import slicer
+
+    def phantom(source: object) -> list[object]:
+        return [slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", source.sampleName)]
+
+    for _ in range(2):
+        SampleData.SampleDataLogic.registerCustomSampleDataSource(
+            category="DeepMRI", sampleName="Phantom", uris="", fileNames="Phantom", customDownloader=phantom
+        )
+    assert len(slicer.modules.sampleDataSources["DeepMRI"]) == 1
+    assert SampleData.downloadSample("Phantom").GetName() == "Phantom"
+    with pytest.raises(RuntimeError, match="MRHead"):
+        SampleData.downloadSample("MRHead")
 
 
 def test_an_exception_in_a_slot_is_kept_for_the_test(load_module, folder, capsys) -> None:

@@ -42,13 +42,14 @@ def start() -> SlicerApplication:
     pythonqt.install()
     import slicer
 
-    from slicerapp import application, records, scene
+    from slicerapp import application, records, sample_data, scene
 
     scene.bootstrap()
     app = application.start()
     slicer.app = app
     _install_widgets(slicer)
     slicer.__path__.append(str(_slicer_python()))
+    sys.modules["SampleData"] = sample_data
     records.install()
     sys.excepthook = _keep_uncaught
     sys.unraisablehook = lambda args: _keep_uncaught(args.exc_type, args.exc_value, args.exc_traceback)

@@ -15,7 +15,7 @@ from PySide6.QtWidgets import QApplication, QVBoxLayout
 
 from slicerapp.ctk_widgets import kept
 from slicerapp.mrml_widgets import qSlicerWidget
-from slicerapp.pythonqt import StandIn
+from slicerapp.pythonqt import StandIn, connections
 
 ROOT = Path(__file__).resolve().parents[2]
 PANEL_WIDTH = 500
@@ -108,6 +108,7 @@ class LoadedModule:
         self.name = path.stem
         self.path = path
         self._folder = str(path.parent)
+        self._connections_before = connections(slicer.app)
         sys.path.insert(0, self._folder)
         self.python = _import(self.name, path)
         self.parent = qSlicerScriptedLoadableModule(self.name, path)
@@ -167,6 +168,8 @@ class LoadedModule:
         for node in slicer.util.getNodesByClass("vtkMRMLScriptedModuleNode"):
             if self.name in (node.GetAttribute("ModuleName"), node.GetSingletonTag()):
                 slicer.mrmlScene.RemoveNode(node)
+        for signal, target in connections(slicer.app) - self._connections_before:
+            slicer.app.disconnect(signal, target)
         if self.parent._widget is not None:
             self.parent._widget.delete()
             self.parent._widget = None

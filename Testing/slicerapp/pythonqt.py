@@ -228,6 +228,11 @@ def disconnect(sender: QObject, *args: Any) -> bool:
     return True
 
 
+def connections(sender: QObject) -> set[tuple[str, Any]]:
+    """What is connected to the sender by ``connect``: pairs of signal and target, as ``disconnect`` takes them."""
+    return {key[1:] for key in _connections if key[0] == _address(sender)}
+
+
 def _slot(receiver: QObject, text: str) -> Callable[..., Any]:
     name, signature = split_signature(text)
     if not has_slot(type(receiver), text):
