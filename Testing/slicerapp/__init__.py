@@ -77,13 +77,13 @@ def _slicer_python() -> Path:
 def _install_widgets(slicer: ModuleType) -> None:
     import qt
 
-    from slicerapp import ctk_widgets, markups_widgets, mrml_widgets, segment_widgets
+    from slicerapp import ctk_values, ctk_widgets, markups_widgets, mrml_widgets, segment_widgets
     from slicerapp.names import all_names
     from slicerapp.pythonqt import is_standin
     from slicerapp.ui_loader import QUiLoader
 
     ctk = ModuleType("ctk")
-    for module in (ctk_widgets, mrml_widgets, markups_widgets, segment_widgets):
+    for module in (ctk_widgets, ctk_values, mrml_widgets, markups_widgets, segment_widgets):
         for name, value in vars(module).items():
             if isinstance(value, type) and is_standin(value) and name in all_names():
                 setattr(ctk if name.startswith("ctk") else slicer, name, value)

@@ -9,7 +9,8 @@ import vtk
 from PySide6.QtCore import Property, Signal
 from PySide6.QtWidgets import QWidget
 
-from slicerapp.ctk_widgets import ctkComboBox, ctkDoubleSpinBox, ctkRangeWidget, ctkSliderWidget, in_a_row, kept
+from slicerapp.ctk_values import ctkDoubleSpinBox, ctkRangeWidget, ctkSliderWidget
+from slicerapp.ctk_widgets import ctkComboBox, in_a_row, kept
 from slicerapp.pythonqt import StandIn
 
 BUSY_STATES = ("BatchProcessState", "CloseState", "ImportState", "RestoreState")
