@@ -171,13 +171,13 @@ def _silent(fraction: float, message: str) -> None:
 
 
 class ProgressBar:
-    """A bar on standard error where there is a terminal, a line per message elsewhere."""
+    """A bar on standard error where there is a terminal, a line every few seconds elsewhere."""
 
     WIDTH = 28
+    LINE_EVERY_S = 5.0
 
     def __init__(self) -> None:
         self._terminal = sys.stderr.isatty()
-        self._message = ""
         self._shown = 0.0
 
     def __call__(self, fraction: float, message: str) -> None:
@@ -187,6 +187,6 @@ class ProgressBar:
             done = round(self.WIDTH * min(max(fraction, 0), 1))
             line = f"\r\x1b[K[{'#' * done}{' ' * (self.WIDTH - done)}] {fraction:4.0%}  {message}"
             print(line, end="\n" if fraction >= 1 else "", file=sys.stderr, flush=True)
-        elif not self._terminal and message != self._message:
+        elif not self._terminal and (fraction >= 1 or now - self._shown > self.LINE_EVERY_S):
+            self._shown = now
             print(message, file=sys.stderr, flush=True)
-        self._message = message

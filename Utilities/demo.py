@@ -16,16 +16,28 @@ import time
 from pathlib import Path
 
 import numpy as np
+from matplotlib.figure import Figure
 
 from DeepMRILib import cli, figures, files, plots
 from DeepMRILib.ivim.quantities import QUANTITIES
 from DeepMRILib.ivim.report import map_panels
-from DeepMRILib.report import Report, png
+from DeepMRILib.report import Report
 from DeepMRILib.results import RESULT_FILE
 from DeepMRILib.tables import Table
 from DeepMRILib.volume import LabelVolume, Volume
 
 COMPARED = ("D", "f", "D_star")
+ERROR_COLUMNS = [f"{QUANTITIES[name].label}{kind}" for name in COMPARED for kind in ("", ", constant")]
+ORGANS = (
+    "liver",
+    "spleen",
+    "kidney cortex",
+    "kidney medulla",
+    "pancreas",
+    "muscle",
+    "stomach wall",
+    "liver metastasis",
+)
 
 
 def main() -> int:
@@ -92,11 +104,13 @@ def write_page(output: Path, commands: list[list[str]], seconds: list[float]) ->
     save(report, decay(output), output, "decay", "Mean signal of some organs and the curve fitted to it.")
     report.section("Error in each organ")
     report.table(
-        errors(maps, truth, labels, fitted), caption="Median of |fit - truth| / truth over the voxels, in percent."
+        errors(maps, truth, labels, fitted),
+        formats=dict.fromkeys(ERROR_COLUMNS, ".1f"),
+        caption="Median of |fit - truth| / truth over the voxels, in percent.",
     )
     report.text(
-        "The constant guess is the same number for every voxel, the median of the truth over the body: what a method "
-        "must beat to have measured anything. D* is hard to measure at this noise, and that is shown as it is."
+        "The constant guess is the same number for every voxel, the median of the truth over these organs: what a "
+        "method must beat to have measured anything. D* is hard to measure at this noise, and that is shown as it is."
     )
     report.section("Files")
     report.facts({str(path.relative_to(output)): f"{path.stat().st_size / 1e6:.2f} MB" for path in listed(output)})
@@ -108,15 +122,15 @@ def listed(output: Path) -> list[Path]:
     return sorted(path for path in output.rglob("*") if path.is_file() and path.name != "index.html")
 
 
-def save(report: Report, figure: object, output: Path, name: str, caption: str) -> None:
+def save(report: Report, figure: Figure, output: Path, name: str, caption: str) -> None:
     """Put a figure into the page and beside it as PNG."""
     folder = output / "figures"
     folder.mkdir(exist_ok=True)
-    (folder / f"{name}.png").write_bytes(png(figure))
+    figure.savefig(folder / f"{name}.png", dpi=200)
     report.figure(figure, caption)
 
 
-def compared(name: str, fit: Volume, truth: Volume) -> object:
+def compared(name: str, fit: Volume, truth: Volume) -> Figure:
     """A map beside its truth and their difference."""
     (shown,) = map_panels({name: fit})
     low, high = shown.window
@@ -129,11 +143,11 @@ def compared(name: str, fit: Volume, truth: Volume) -> object:
     return figures.montage(panels, count=2)
 
 
-def decay(output: Path) -> object:
+def decay(output: Path) -> Figure:
     """Decay curves from the tables that the fit wrote."""
     points, lines = (read_rows(output / "fit" / name) for name in ("decay.csv", "decay_fit.csv"))
     curves = []
-    for region in ("liver", "spleen", "renal cortex", "pancreas", "paraspinal muscle"):
+    for region in ORGANS[:6]:
         own = [row for row in points if row["region"] == region]
         line = [row for row in lines if row["region"] == region]
         if not own:
@@ -160,13 +174,15 @@ def read_rows(path: Path) -> list[dict[str, str]]:
 def errors(maps: dict[str, Volume], truth: dict[str, Volume], labels: LabelVolume, fitted: np.ndarray) -> Table:
     """Median relative error of each map in each organ, beside that of a constant guess."""
     rows = []
-    for label, region in labels.names.items():
-        inside = (labels.array == label) & fitted
+    studied = [label for label, region in labels.names.items() if region in ORGANS]
+    together = np.isin(labels.array, studied) & fitted
+    regions = {labels.names[label]: (labels.array == label) & fitted for label in studied}
+    for region, inside in (regions | {"all of these": together}).items():
         row: dict[str, object] = {"organ": region, "voxels": int(inside.sum())}
         for name in COMPARED:
             known = np.asarray(truth[name])
             valid = inside & (known > 0)
-            constant = float(np.median(known[fitted & (known > 0)]))
+            constant = float(np.median(known[together & (known > 0)]))
             shown = QUANTITIES[name].label
             row[shown] = median_error(np.asarray(maps[name])[valid], known[valid])
             row[f"{shown}, constant"] = median_error(np.full(valid.sum(), constant), known[valid])

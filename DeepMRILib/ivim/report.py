@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from DeepMRILib.figures import Panel, montage
@@ -37,13 +39,15 @@ def fit_report(result: IVIMResult) -> Report:
     for note in made.notes:
         report.note(note)
     report.section("Maps")
-    report.figure(montage(map_panels(result.maps)), "Parameters in axial slices, patient's right on the left.")
+    parameters = {name: result.maps[name] for name in PARAMETERS}
+    report.figure(montage(map_panels(parameters)), "Parameters in axial slices, patient's right on the left.")
     quality = {name: result.maps[name] for name in QUALITY}
     report.figure(montage(map_panels(quality)), "How well the curve fits in each voxel.")
     report.section("Decay")
+    curves = [replace(curve, error=None) for curve in region_curves(result)[:MOST_CURVES]]
     report.figure(
-        decay_plot(region_curves(result)[:MOST_CURVES], y_label="Signal relative to S0", log=True),
-        "Mean signal of each region (bars: spread over its voxels) and the curve fitted to it.",
+        decay_plot(curves, y_label="Signal relative to S0", log=True),
+        f"Mean signal of each region and the curve fitted to it{_limit(result)}.",
     )
     report.section("Regions")
     report.table(short_table(result.regions), caption="Median, with lower and upper quartile, of the fitted voxels.")
@@ -51,6 +55,11 @@ def fit_report(result: IVIMResult) -> Report:
     report.facts({name: value for name, value in made.options.items() if not isinstance(value, list)})
     report.table(bounds_table(made.inputs["bounds"]), caption="Bounds of the parameters; S0 relative to the lowest b.")
     return report
+
+
+def _limit(result: IVIMResult) -> str:
+    regions = len(set(result.decay.columns["region"]))
+    return f"; the first {MOST_CURVES} of {regions} regions" if regions > MOST_CURVES else ""
 
 
 def map_panels(maps: dict[str, Volume]) -> list[Panel]:

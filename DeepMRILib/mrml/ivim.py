@@ -28,6 +28,7 @@ from DeepMRILib.mrml.plots import chartFromCurves
 from DeepMRILib.mrml.segments import labelsFromSegmentation, maskFromSegment, segmentationFromLabels
 from DeepMRILib.mrml.sequences import frameNodes, proxyOfSequence, sequenceFromFrames, sequenceOfProxy
 from DeepMRILib.mrml.tables import tableNodeFromTable
+from DeepMRILib.mrml.transaction import discard
 from DeepMRILib.mrml.volumes import nodeFromVolume
 from DeepMRILib.tables import Table
 
@@ -163,7 +164,12 @@ def referenceVolume(seriesNode: Any) -> Any:
 def deliverFit(result: IVIMResult, seriesNode: Any, outputs: FitNodes, *, qualityMaps: bool = False) -> FitNodes:
     """Put a fit's maps, table and plot beside the series; nodes in ``outputs`` are updated, others are made."""
     made = {f"{name}Map": _mapNode(result, name, seriesNode, outputs) for name in _mapNames(qualityMaps)}
-    table = tableNodeFromTable(result.regions, f"{nodeName(seriesNode)} IVIM regions", outputs.regionsTable)
+    return dataclasses.replace(outputs, **made, **_numbers(result, result.regions, seriesNode, outputs))
+
+
+def _numbers(result: IVIMResult, regions: Table, seriesNode: Any, outputs: FitNodes) -> dict[str, Any]:
+    """The nodes of the table and of the decay plot."""
+    table = tableNodeFromTable(regions, f"{nodeName(seriesNode)} IVIM regions", outputs.regionsTable)
     chart = chartFromCurves(
         region_curves(result),
         f"{nodeName(seriesNode)} IVIM decay",
@@ -173,7 +179,7 @@ def deliverFit(result: IVIMResult, seriesNode: Any, outputs: FitNodes, *, qualit
     )
     for node in (table, chart):
         placeBeside(node, seriesNode)
-    return dataclasses.replace(outputs, **made, regionsTable=table, decayChart=chart)
+    return {"regionsTable": table, "decayChart": chart}
 
 
 def _mapNames(qualityMaps: bool) -> tuple[str, ...]:
@@ -203,18 +209,17 @@ def deliverFrames(
     The returned maps are the proxies that show the selected frame; the plot shows the first frame.
     """
     source = sequenceOfProxy(seriesNode)
-    made = {}
-    for name in _mapNames(qualityMaps):
-        existing = getattr(outputs, f"{name}Map")
-        made[f"{name}Map"] = _mapSequence(results, name, seriesNode, source, existing)
-    rows = [{"frame": number, **dict(zip(result.regions.columns, row, strict=True))}
-            for number, result in enumerate(results) for row in result.regions.rows]  # fmt: skip
+    made = {
+        f"{name}Map": _mapSequence(results, name, seriesNode, source, getattr(outputs, f"{name}Map"))
+        for name in _mapNames(qualityMaps)
+    }
+    rows = [
+        {"frame": number, **dict(zip(result.regions.columns, row, strict=True))}
+        for number, result in enumerate(results)
+        for row in result.regions.rows
+    ]
     table = Table.from_rows(rows, results[0].regions.units)
-    first = deliverFit(results[0], seriesNode, dataclasses.replace(outputs, **dict.fromkeys(made)))
-    for name in PARAMETERS:
-        slicer.mrmlScene.RemoveNode(getattr(first, f"{name}Map"))
-    tableNode = tableNodeFromTable(table, "", first.regionsTable)
-    return dataclasses.replace(first, **made, regionsTable=tableNode)
+    return dataclasses.replace(outputs, **made, **_numbers(results[0], table, seriesNode, outputs))
 
 
 def _mapSequence(results: Sequence[IVIMResult], name: str, seriesNode: Any, source: Any, existing: Any) -> Any:
@@ -223,8 +228,8 @@ def _mapSequence(results: Sequence[IVIMResult], name: str, seriesNode: Any, sour
         frames, source, f"{nodeName(seriesNode)} {name} frames", sequenceOfProxy(existing) if existing else None
     )
     for frame in frames:
-        slicer.mrmlScene.RemoveNode(frame.GetDisplayNode())
-        slicer.mrmlScene.RemoveNode(frame)
+        discard(frame.GetDisplayNode())
+        discard(frame)
     proxy = proxyOfSequence(sequence)
     _describe(proxy, results[0], name)
     placeBeside(proxy, seriesNode)
