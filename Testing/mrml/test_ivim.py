@@ -1,0 +1,165 @@
+"""IVIM on real nodes: every kind of series in; maps, table and plot out, in place on a second run."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import slicer
+import slicer.util
+
+from DeepMRILib import ivim
+from DeepMRILib.errors import InputError
+from DeepMRILib.ivim.example import fit_inputs
+from DeepMRILib.jobs import find_job
+from DeepMRILib.mrml import ivim as nodes
+from DeepMRILib.mrml.diffusion import nodeFromDiffusion
+from DeepMRILib.mrml.hierarchy import sourceOf
+from DeepMRILib.mrml.segments import segmentationFromLabels
+from DeepMRILib.mrml.transaction import transaction
+from DeepMRILib.mrml.volumes import nodeFromVolume
+from DeepMRILib.volume import DiffusionVolume
+
+JOB = find_job("ivim.fit")
+
+
+@pytest.fixture
+def series() -> DiffusionVolume:
+    return fit_inputs()["volume"]
+
+
+def a_sequence(series: DiffusionVolume, index: str = "b-value", unit: str = "s/mm2"):
+    sequence = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSequenceNode", "dwi")
+    sequence.SetIndexName(index)
+    sequence.SetIndexUnit(unit)
+    for n, b in enumerate(series.b_values):
+        frame = nodeFromVolume(series.like(series.array[..., n]), f"frame {n}")
+        sequence.SetDataNodeAtValue(frame, f"{b:g}" if index == "b-value" else str(n))
+        slicer.mrmlScene.RemoveNode(frame)
+    return sequence
+
+
+def a_browser(sequence):
+    browser = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSequenceBrowserNode")
+    browser.SetAndObserveMasterSequenceNodeID(sequence.GetID())
+    slicer.modules.sequences.logic().UpdateProxyNodesFromSequences(browser)
+    return browser
+
+
+def fit(node, outputs=None, **inputs):
+    result = JOB.run(nodes.fitInputs(node, **inputs))
+    return result, nodes.deliverFit(result, node, outputs or nodes.FitNodes())
+
+
+def test_a_diffusion_weighted_node_gives_the_maps_of_the_library(scene, series) -> None:
+    node = nodeFromDiffusion(series, "dwi")
+    _, made = fit(node)
+    expected = ivim.fit(series).maps
+    for name in ("D", "f", "D_star", "S0"):
+        array = slicer.util.arrayFromVolume(getattr(made, f"{name}Map"))
+        assert np.allclose(array.transpose(2, 1, 0), expected[name].array, rtol=1e-3, atol=1e-7)
+
+
+def test_a_sequence_and_its_proxy_give_the_same_maps_as_the_volume(scene, series) -> None:
+    sequence = a_sequence(series)
+    proxy = a_browser(sequence).GetProxyNode(sequence)
+    first, _ = fit(sequence)
+    second, made = fit(proxy)
+    assert np.array_equal(first.maps["D"].array, ivim.fit(series).maps["D"].array)
+    assert np.array_equal(first.maps["D"].array, second.maps["D"].array)
+    assert sourceOf(made.DMap) is proxy
+
+
+def test_typed_b_values_replace_missing_ones(scene, series) -> None:
+    sequence = a_sequence(series, index="frame", unit="")
+    a_browser(sequence)
+    assert "Type the b-values" in nodes.missingBValues(sequence, "")
+    with pytest.raises(InputError, match="b-values"):
+        fit(sequence)
+    typed = ", ".join(f"{b:g}" for b in series.b_values)
+    assert nodes.missingBValues(sequence, typed) == ""
+    result, _ = fit(sequence, bValues=typed)
+    assert np.array_equal(result.maps["D"].array, ivim.fit(series).maps["D"].array)
+    assert "9 images, b = 0, 10" in nodes.describeBValues(sequence, typed)
+
+
+@pytest.mark.parametrize(
+    ("typed", "words"),
+    [("0 50 x", "x"), ("0 50 800", "3 b-values for 9 images"), ("5 5 5 5 5 5 5 5 5", "one b-value")],
+)
+def test_bad_typed_b_values_are_said_before_apply(scene, series, typed: str, words: str) -> None:
+    assert words in nodes.missingBValues(nodeFromDiffusion(series, "dwi"), typed)
+
+
+def test_a_mask_segment_limits_the_fit_and_regions_make_rows(scene, series) -> None:
+    node = nodeFromDiffusion(series, "dwi")
+    labels = fit_inputs()["labels"]
+    organs = segmentationFromLabels(labels, labels.names, name="organs", source=node)
+    kidney = organs.GetSegmentation().GetSegmentIdBySegmentName("kidney")
+    result, made = fit(node, maskSegmentation=organs, maskSegment=kidney, regionsSegmentation=organs)
+    fitted = np.asarray(result.fitted) > 0
+    assert not fitted[labels.array == 1].any()
+    assert fitted[labels.array == 2].all()
+    assert nodes.regionMedian(made.regionsTable, "kidney", "D") == pytest.approx(0.0019, rel=0.1)
+    assert np.isnan(nodes.regionMedian(made.regionsTable, "liver", "D"))
+    assert made.decayChart.GetNumberOfPlotSeriesNodes() == 2
+
+
+def test_maps_say_what_they_are_and_look_as_the_field_expects(scene, series) -> None:
+    _, made = fit(nodeFromDiffusion(series, "dwi"))
+    assert made.DMap.GetVoxelValueUnits().GetCodeValue() == "mm2/s"
+    assert "least squares" in made.DMap.GetDescription()
+    display = made.fMap.GetDisplayNode()
+    assert (display.GetWindowLevelMin(), display.GetWindowLevelMax()) == (0.0, 0.5)
+    assert display.GetColorNode().GetName().lower().startswith("inferno")
+
+
+def test_a_second_run_updates_and_a_failing_one_changes_nothing(scene, series) -> None:
+    node = nodeFromDiffusion(series, "dwi")
+    _, made = fit(node)
+    count = scene.GetNumberOfNodes()
+    _, again = fit(node, outputs=made)
+    assert again == made
+    assert scene.GetNumberOfNodes() == count
+    before = slicer.util.arrayFromVolume(made.DMap).copy()
+    broken = JOB.run({"volume": DiffusionVolume(series.array * 2, series.affine, series.b_values)})
+    object.__setattr__(broken, "decay", None)
+    with pytest.raises(AttributeError), transaction(scene):
+        nodes.deliverFit(broken, node, made)
+    assert scene.GetNumberOfNodes() == count
+    assert np.array_equal(slicer.util.arrayFromVolume(made.DMap), before)
+
+
+def test_all_frames_of_a_sequence_of_series(scene, series) -> None:
+    sequence = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSequenceNode", "exams")
+    sequence.SetIndexName("time")
+    for n in range(3):
+        frame = nodeFromDiffusion(series.with_array(series.array * (n + 1)), f"exam {n}")
+        sequence.SetDataNodeAtValue(frame, str(n))
+        slicer.mrmlScene.RemoveNode(frame)
+    browser = a_browser(sequence)
+    proxy = browser.GetProxyNode(sequence)
+    frames = nodes.seriesFrames(proxy)
+    assert len(frames) == 3
+    typed = " ".join(f"{b:g}" for b in series.b_values)
+    results = [JOB.run(nodes.fitInputs(frame, typed, geometryNode=proxy)) for frame in frames]
+    with transaction(scene):
+        made = nodes.deliverFrames(results, proxy, nodes.FitNodes())
+    count = scene.GetNumberOfNodes()
+    browser.SetSelectedItemNumber(2)
+    slicer.modules.sequences.logic().UpdateProxyNodesFromSequences(browser)
+    shown = slicer.util.arrayFromVolume(made.S0Map).transpose(2, 1, 0)
+    assert np.array_equal(shown, results[2].maps["S0"].array)
+    assert np.median(shown) == pytest.approx(3 * np.median(results[0].maps["S0"].array), rel=1e-3)
+    with transaction(scene):
+        again = nodes.deliverFrames(results, proxy, made)
+    assert scene.GetNumberOfNodes() == count
+    assert again.DMap is made.DMap
+
+
+def test_the_phantom_is_sample_data_with_known_truth(scene) -> None:
+    options = ivim.PhantomOptions(size=(72, 56, 4), spacing=(5.2, 5.2, 30.0), b_values=(0, 20, 60, 150, 400, 800))
+    node, organs = nodes.phantomNodes(options)
+    assert nodes.firstSeries() is node
+    _, made = fit(node, regionsSegmentation=organs)
+    assert nodes.regionMedian(made.regionsTable, "liver", "D") == pytest.approx(1.5e-3, rel=0.1)
+    assert nodes.regionMedian(made.regionsTable, "spleen", "f") == pytest.approx(0.2, rel=0.2)
