@@ -1,10 +1,12 @@
-"""Bi-exponential IVIM by bounded least squares in every voxel, as fast as the memory bus lets numpy be.
+"""Bi-exponential IVIM by bounded least squares, all voxels at once.
 
     minimise over D, f, D*, S0 in their bounds:  sum_b (S_b - S0 [f exp(-b D*) + (1 - f) exp(-b D)])^2
 
 Repeated b-values are averaged first and weighted by their number, which leaves the minimum where it is. Then S0 and f
-are eliminated (``varpro``), a grid gives the starting rates and Newton steps finish (``ratesearch``). Voxels that need
-more steps than most are collected over the whole image and go on together, so the short loops stay wide.
+are eliminated (``varpro``), the nearest of some typical curves give starting rates (``starts``) and Newton steps finish
+(``ratesearch``). The sum of squares can have several valleys: a voxel starts in three, goes on in the one that is
+deepest after one step, and the others that come close are followed to their ends too. Voxels that need more steps than
+most are collected over the whole image and go on together, so that numpy's loops stay long.
 """
 
 from __future__ import annotations
@@ -18,29 +20,35 @@ from numpy.typing import ArrayLike, NDArray
 
 from DeepMRILib.errors import InputError
 from DeepMRILib.ivim.bounds import Bounds
-from DeepMRILib.ivim.ratesearch import RATIO, Box, Starts, State, descend
+from DeepMRILib.ivim.ratesearch import RATIO, Box, Descent
+from DeepMRILib.ivim.starts import Starts
 from DeepMRILib.ivim.varpro import BLOCK, ReducedProblem, as_blocks
 from DeepMRILib.progress import Progress, part, silent
 
-CHUNK = 48 * BLOCK
-"""Voxels per task: numpy's calls are then long enough that two threads seldom wait for the interpreter's lock."""
+CHUNK = 128 * BLOCK
+"""Most voxels per task. Many: with short loops two threads would mostly wait for the interpreter's lock."""
 
 FIRST_STEPS = 3
-
-MARGIN = 0.05
+"""Newton steps that every voxel gets at once: nine in ten are then done."""
 
 ROUNDS = (4, 8, 16, 64)
-"""Newton steps per round; those who are not done go on to the next."""
+"""Newton steps per later round, for those who are not."""
 
-SHARES = (0.7, 0.9, 0.95, 0.98, 1.0)
-"""How far each round brings the progress bar."""
+SHARES = (0.65, 0.88, 0.94, 0.98, 1.0)
+"""Where the progress bar stands after the first and each later round."""
+
+MARGIN = 0.05
+"""A valley is followed to its end if its sum of squares after one step is within this fraction of the best one's,"""
+
+ROUGH = 3e-6
+"""or within this fraction of the signal's power, the rounding of single precision that the first step is done in."""
+
+UNIT = 1e3
+"""b in s/mm2 over this is in ms/um2; D in mm2/s times this is in um2/ms."""
 
 MAX_WORKERS = 8
 REPORT_SECONDS = 0.2
 MESSAGE = "Least squares"
-_Rivals = tuple[NDArray, NDArray, NDArray]
-UNIT = 1e3
-"""b in s/mm2 over this is in ms/um2; D in mm2/s times this is in um2/ms."""
 
 
 def fit_biexp(
@@ -66,6 +74,7 @@ def fit_biexp(
         ``D`` and ``D_star`` in mm2/s, ``f``, ``S0`` and ``rss`` in the units of the signal and their square, each
         (n,) float64. All NaN where a sample is not finite or the mean signal is not positive. Everywhere else the
         parameters are within their bounds and D* > D. Where f is 0 the signal says nothing of D*: its lowest value.
+        No voxel's result depends on the others or on ``workers``.
 
     Raises:
         InputError: shapes that do not match, bad b-values, or fewer distinct ones than parameters.
@@ -79,6 +88,8 @@ def fit_biexp(
     """
     signals, b_values = _checked(signals, b_values, fit_s0)
     job = _Job(signals, b_values, Bounds() if bounds is None else bounds, fit_s0)
+    if workers is not None and workers < 1:
+        raise InputError(f"A fit with {workers} threads is not possible; give 1 or more, or nothing for one per core.")
     job.run(silent if progress is None else progress, workers or _cores())
     return job.result()
 
@@ -101,8 +112,8 @@ def _checked(signals: ArrayLike, b_values: ArrayLike, fit_s0: bool) -> tuple[NDA
     distinct = np.unique(b_values).size
     if distinct < needed:
         raise InputError(
-            f"There are {distinct} distinct b-values; the bi-exponential model with S0 {'fitted' if fit_s0 else 'fixed'} "
-            f"has {needed} parameters and needs at least {needed}."
+            f"There are {distinct} distinct b-values; the bi-exponential model has {needed} unknowns "
+            f"{'with' if fit_s0 else 'without'} S0 and needs at least {needed}."
         )
     return signals, b_values
 
@@ -131,11 +142,11 @@ class _Samples:
         """
         y = signals.astype(float)
         if not self._sorted:
-            y = y[:, self._order]
+            y = np.take(y, self._order, axis=1)
         energy = np.einsum("ij,ij->i", y, y)
         if self._repeats:
             y = np.add.reduceat(y, self._first, axis=1) / self.counts
-        mean = y @ (self.counts / self.counts.sum())
+        mean = np.einsum("ij,j->i", y, self.counts / self.counts.sum())
         # A mean that is lost in the rounding of its samples is no signal.
         usable = np.isfinite(energy) & (mean > 0) & (mean * mean > 1e-12 * energy)
         # An image without diffusion weighting darker than the others cannot be the measure of them.
@@ -159,16 +170,16 @@ class _Items:
     def empty(cls, n: int) -> _Items:
         return cls(np.empty((2, n)), np.empty((2, n)), np.full(n, np.inf), np.zeros(n, bool))
 
-    def extended(self, rates_1: NDArray, rates_2: NDArray) -> _Items:
-        more = _Items.empty(rates_1.size)
-        more.rates[:] = rates_1, rates_2
+    def extended(self, rates: NDArray) -> _Items:
+        more = _Items.empty(rates.shape[1])
+        more.rates[:] = rates
         pairs = ((getattr(self, name), getattr(more, name)) for name in ("rates", "amplitudes", "rss", "done"))
         return _Items(*(np.concatenate(pair, axis=-1) for pair in pairs))
 
-    def put(self, items: slice | NDArray, state: State, energy: NDArray, done: NDArray, n: int) -> None:
-        self.rates[0, items], self.rates[1, items] = state.rates_1[:n], state.rates_2[:n]
-        self.amplitudes[0, items], self.amplitudes[1, items] = state.here.a[:n], state.here.c[:n]
-        self.rss[items] = np.maximum(energy[:n] + 2 * state.here.cost[:n], 0)
+    def put(self, items: slice | NDArray, descent: Descent, done: NDArray, n: int) -> None:
+        self.rates[:, items] = descent.rates[:, :n]
+        self.amplitudes[:, items] = descent.here.amplitudes[:, :n]
+        self.rss[items] = np.maximum(2 * descent.half_rss[:n], 0)
         self.done[items] = done[:n]
 
 
@@ -181,10 +192,12 @@ class _Job:
         self.bounds = bounds
         self.S0 = bounds.S0 if fit_s0 else (1.0, 1.0)
         counts = self.samples.counts
-        self.problem = ReducedProblem(self.samples.b / UNIT, counts, bounds.f, self.S0)
+        scaled = self.samples.b / UNIT
+        self.problem = ReducedProblem(scaled, counts, f=bounds.f, S0=self.S0)
+        self.rough = ReducedProblem(scaled, counts, f=bounds.f, S0=self.S0, dtype=np.float32)
         low_high = (tuple(UNIT * value for value in interval) for interval in (bounds.D, bounds.D_star))
         self.box = Box.of(*low_high)
-        self.starts = Starts(self.problem, counts, self.box)
+        self.starts = Starts(self.problem, self.box)
         n = len(signals)
         self.voxel = np.arange(n)
         self.found = _Items.empty(n)
@@ -196,54 +209,55 @@ class _Job:
         progress(0.0, MESSAGE)
         with ThreadPoolExecutor(workers, thread_name_prefix="ivim") as pool:
             try:
-                chunks = [slice(start, start + CHUNK) for start in range(0, len(self.signals), CHUNK)]
-                tasks = [pool.submit(self._first, chunk) for chunk in chunks]
-                rivals = _follow(tasks, part(progress, 0.0, SHARES[0]))
-                self._add(rivals)
+                tasks = [pool.submit(self._first, chunk) for chunk in _chunks(len(self.signals), workers)]
+                self._add(_follow(tasks, part(progress, 0.0, SHARES[0])))
                 for number, steps in enumerate(ROUNDS):
                     left = np.flatnonzero(~self.found.done)
-                    chunks = [left[start : start + CHUNK] for start in range(0, left.size, CHUNK)]
-                    tasks = [pool.submit(self._more, chunk, steps) for chunk in chunks]
+                    tasks = [pool.submit(self._more, left[chunk], steps) for chunk in _chunks(left.size, workers)]
                     _follow(tasks, part(progress, *SHARES[number : number + 2]))
             except BaseException:
                 self.cancelled.set()
                 raise
         progress(1.0, MESSAGE)
 
-    def _first(self, voxels: slice) -> list[_Rivals]:
+    def _first(self, voxels: slice) -> list[tuple[NDArray, NDArray]]:
         """Start in every family, go on from the best, and return those that may yet turn out better."""
         if self.cancelled.is_set():
             return []
         with np.errstate(all="ignore"):
             y, energy, self.scale[voxels] = self.samples.normalised(self.signals[voxels])
             blocks = as_blocks(y)
-            trials = [self._descend(blocks, energy, rates, 1)[0] for rates in self.starts.nearest(y)]
-            best = trials[0]
-            for trial in trials[1:]:
-                best = trial.where(trial.here.cost < best.here.cost, best)
-            limit = best.here.cost + MARGIN * (0.5 * energy + best.here.cost) + 1e-9 * energy
-            n = len(self.scale[voxels])
-            rivals = []
-            for trial in trials:
-                near = (trial.here.cost < limit) & (trial.rates_2 != best.rates_2)
-                index = np.flatnonzero(near[:n])
-                rivals.append((voxels.start + index, trial.rates_1[index], trial.rates_2[index]))
-            state, done = descend(self.problem, self.box, blocks, energy, best, FIRST_STEPS)
-        self.found.put(voxels, state, energy, done, n)
-        return rivals
+            rates, rivals = self._screen(blocks, energy)
+            descent = Descent(self.problem, self.box, blocks, energy, rates)
+            done = descent.run(FIRST_STEPS)
+        n = self.scale[voxels].size
+        self.found.put(voxels, descent, done, n)
+        return [(voxels.start + index[index < n], rates[:, index < n]) for index, rates in rivals]
 
-    def _descend(self, blocks: NDArray, energy: NDArray, rates: tuple[NDArray, NDArray], steps: int):
-        state = State.at(self.problem, blocks, rates)
-        return descend(self.problem, self.box, blocks, energy, state, steps)
+    def _screen(self, blocks: NDArray, energy: NDArray) -> tuple[NDArray, list]:
+        """The best rates (2, n) after one step from each start, and per start (index, rates) of the close rivals."""
+        blocks, energy = blocks.astype(np.float32), energy.astype(np.float32)
+        starts = self.starts.nearest(blocks)
+        trials = [Descent(self.rough, self.box, blocks, energy, rates).try_step() for rates in starts]
+        best, lowest = trials[0]
+        for rates, cost in trials[1:]:
+            better = cost < lowest
+            best, lowest = np.where(better, rates, best), np.where(better, cost, lowest)
+        limit = lowest + MARGIN * (0.5 * energy + lowest) + ROUGH * energy
+        rivals = []
+        for rates, cost in trials:
+            index = np.flatnonzero((cost < limit) & (rates != best).any(axis=0))
+            rivals.append((index, rates[:, index]))
+        return best, rivals
 
-    def _add(self, rivals: list[list[_Rivals]]) -> None:
+    def _add(self, rivals: list[list[tuple[NDArray, NDArray]]]) -> None:
         """Let the rivals of all chunks go on as further items of their voxels."""
         flat = [family for chunk in rivals for family in chunk]
         if not flat:
             return
-        voxel, rates_1, rates_2 = (np.concatenate(values) for values in zip(*flat, strict=True))
+        voxel, rates = (np.concatenate(values, axis=-1) for values in zip(*flat, strict=True))
         self.voxel = np.concatenate([self.voxel, voxel])
-        self.found = self.found.extended(rates_1, rates_2)
+        self.found = self.found.extended(rates)
 
     def _more(self, items: NDArray, steps: int) -> None:
         """Up to ``steps`` further steps for some items."""
@@ -252,9 +266,9 @@ class _Job:
         with np.errstate(all="ignore"):
             y, energy, _ = self.samples.normalised(self.signals[self.voxel[items]])
             padded = np.concatenate([items, np.repeat(items[:1], len(y) - items.size)])
-            rates = self.found.rates[0, padded], self.found.rates[1, padded]
-            state, done = self._descend(as_blocks(y), energy, rates, steps)
-        self.found.put(items, state, energy, done, items.size)
+            descent = Descent(self.problem, self.box, as_blocks(y), energy, self.found.rates[:, padded])
+            done = descent.run(steps)
+        self.found.put(items, descent, done, items.size)
 
     def result(self) -> dict[str, NDArray]:
         """The parameters in the units of ``fit_biexp``."""
@@ -269,12 +283,20 @@ class _Job:
         f = np.clip(c / S0, *self.bounds.f)
         D = np.clip(rates[0] / UNIT, *self.bounds.D)
         D_star = np.clip(rates[1] / UNIT, *self.bounds.D_star)
-        D_star[f == 0] = np.maximum(self.box.low_2 / UNIT, RATIO * D[f == 0])
+        D_star[f == 0] = np.clip(RATIO * D[f == 0], self.box.low_2 / UNIT, self.bounds.D_star[1])
         unusable = np.isnan(self.scale)
         found = {"D": D, "f": f, "D_star": D_star, "S0": S0 * self.scale, "rss": rss * self.scale**2}
         for values in found.values():
             values[unusable] = np.nan
         return found
+
+
+def _chunks(n: int, workers: int) -> list[slice]:
+    """The numbers 0 to n in equal parts, as many for each worker and none longer than ``CHUNK``."""
+    n_blocks = -(-n // BLOCK)
+    rounds = max(-(-n // (CHUNK * workers)), 1)
+    size = max(-(-n_blocks // (rounds * workers)), 1) * BLOCK
+    return [slice(start, min(start + size, n)) for start in range(0, n, size)]
 
 
 def _follow(tasks: list[Future], progress: Progress) -> list:

@@ -3,12 +3,14 @@
 With a = S0 (1 - f) and c = S0 f the signal y(b) ~ a exp(-b D) + c exp(-b D*) is linear in (a, c), and the bounds of f
 and S0 are a quadrilateral in the plane of (a, c). So for given rates the best amplitudes are known in closed form, and
 
-    F(D, D*) = min over (a, c) of 1/2 sum_b w_b (y_b - a exp(-b D) - c exp(-b D*))^2
+    F(D, D*) = min over (a, c) of 1/2 sum_b w_b (y_b - a exp(-b D) - c exp(-b D*))^2  -  1/2 sum_b w_b y_b^2
 
 is all that is left to minimise (Golub & Pereyra, SIAM J Numer Anal 1973;10:413-432). F, its gradient and its Hessian
 need only the moments sum_b w_b b^k p_b, k = 0, 1, 2, of five products p: one small matrix product for all voxels.
 
-Inside this module b is in ms/um2 and rates are in um2/ms (1e-3 of the SI-like units outside), so all are near 1.
+Inside this module b is in ms/um2 and rates are in um2/ms (1e-3 mm2/s), so that all numbers are near 1. Arrays have
+the voxels last; a pair of rates is (2, n), D first. Arithmetic is done on several rows at once where it can be:
+numpy then spends its time in few long loops, during which other threads may run.
 """
 
 from __future__ import annotations
@@ -18,14 +20,17 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+Interval = tuple[float, float]
+
 BLOCK = 256
 """Voxels side by side in one matrix product: always the same number, so that no voxel's rounding depends on how many
 others are fitted, and few enough that BLAS does not start threads of its own."""
 
 GROUP = 4
-"""Blocks worked on at once: with 11 b-values their exponentials fill about 0.4 MB, which a core's cache holds."""
+"""Blocks worked on at once: with 11 b-values 0.7 MB in double precision, which a core's cache holds."""
 
-TINY = 1e-300
+FLAT = 1e-12
+"""Curvature below this is taken for none."""
 
 
 def as_blocks(signals: NDArray) -> NDArray:
@@ -34,30 +39,32 @@ def as_blocks(signals: NDArray) -> NDArray:
 
 
 class Amplitudes(NamedTuple):
-    """The best amplitudes at given rates, each (n,), and the inverse curvature of the ways they can still move.
+    """The best amplitudes at given rates.
 
-    ``m11 m12 m22`` is the inverse of the amplitudes' 2 x 2 normal matrix; restricted to a line where a bound holds
-    them, and 0 in a corner.
+    Attributes:
+        values: (2, n) a and c.
+        inverse: (3, n) i11, i12, i22: the inverse of their normal matrix is [[i11, -i12], [-i12, i22]]. On a side of
+            the quadrilateral it is restricted to that line, in a corner it is 0.
+        cost: (n,) F.
     """
 
-    a: NDArray
-    c: NDArray
-    m11: NDArray
-    m12: NDArray
-    m22: NDArray
+    values: NDArray
+    inverse: NDArray
+    cost: NDArray
 
 
 class Point(NamedTuple):
-    """F at given rates, up to the constant 1/2 sum w y^2, with gradient and a positive definite Hessian; each (n,)."""
+    """F at given rates: (n,), amplitudes (2, n), gradient (2, n), positive definite Hessian h11 h12 h22 (3, n)."""
 
     cost: NDArray
-    a: NDArray
-    c: NDArray
-    g_1: NDArray
-    g_2: NDArray
-    h_11: NDArray
-    h_12: NDArray
-    h_22: NDArray
+    amplitudes: NDArray
+    gradient: NDArray
+    hessian: NDArray
+
+    def take_where(self, better: NDArray, other: Point) -> None:
+        """Become the other where it is better."""
+        for mine, theirs in zip(self, other, strict=True):
+            np.copyto(mine, theirs, where=better)
 
 
 class ReducedProblem:
@@ -67,135 +74,156 @@ class ReducedProblem:
         b: (q,) distinct b-values in ms/um2.
         weights: (q,) how many measurements each stands for.
         f, S0: lowest and highest values allowed.
+        dtype: precision of all sums; single is twice as fast and good to 1e-6 of the signal's power.
     """
 
-    def __init__(self, b: NDArray, weights: NDArray, f: tuple[float, float], S0: tuple[float, float]) -> None:
-        self.b = b
-        self.f = f
-        self.S0 = S0
-        self._minus_b = -b[:, None]
-        self._powers = weights * np.stack([np.ones_like(b), b, b * b])
+    def __init__(
+        self, b: NDArray, weights: NDArray, *, f: Interval, S0: Interval, dtype: type[np.floating] = np.float64
+    ) -> None:
+        self.b, self.weights, self.f, self.S0, self.dtype = b, weights, f, S0, dtype
+        self._minus_b = -b[:, None].astype(dtype)
+        self._powers = (weights * np.stack([np.ones_like(b), b, b * b])).astype(dtype)
+        self._tiny = dtype(np.finfo(dtype).tiny)
+        self._singular = dtype(1e3 * np.finfo(dtype).eps)
 
-    def moments(self, signals: NDArray, rates_1: NDArray, rates_2: NDArray) -> NDArray:
+    def moments(self, signals: NDArray, rates: NDArray, powers: int = 3) -> NDArray:
         """Weighted sums of b^k times (e1 e1, e1 e2, e2 e2, y e1, y e2), where e = exp(-b rate).
 
         Args:
-            signals: (n / BLOCK, q, BLOCK) in C order.
-            rates_1, rates_2: (n,).
+            signals: (n / BLOCK, q, BLOCK) in C order and in this problem's precision, as are
+            rates: (2, n).
+            powers: how many k, from 0.
 
         Returns:
-            (3, 5, n): power k of b, product, voxel.
+            (powers, 5, n).
         """
         n_blocks, q, block = signals.shape
-        found = np.empty((3, 5, n_blocks, block))
+        found = np.empty((powers, 5, n_blocks, block), self.dtype)
         into = found.transpose(1, 2, 0, 3)
-        e1, e2, product = (np.empty((GROUP, q, block)) for _ in range(3))
+        rates = rates.reshape(2, n_blocks, 1, block)
+        exponentials = np.empty((2, GROUP, q, block), self.dtype)
+        products = np.empty((5, GROUP, q, block), self.dtype)
         for start in range(0, n_blocks, GROUP):
             part = slice(start, min(start + GROUP, n_blocks))
-            y = signals[part]
-            x1, x2, p = e1[: len(y)], e2[: len(y)], product[: len(y)]
-            for x, rates in ((x1, rates_1), (x2, rates_2)):
-                np.multiply(self._minus_b, rates.reshape(n_blocks, 1, block)[part], out=x)
-                np.exp(x, out=x)
-            for k, (left, right) in enumerate(((x1, x1), (x1, x2), (x2, x2), (y, x1), (y, x2))):
-                np.multiply(left, right, out=p)
-                np.matmul(self._powers, p, out=into[k, part])
-        return found.reshape(3, 5, -1)
+            size = part.stop - start
+            e, p = exponentials[:, :size], products[:, :size]
+            np.multiply(self._minus_b, rates[:, part], out=e)
+            np.exp(e, out=e)
+            np.multiply(e[0], e, out=p[0:2])
+            np.multiply(e[1], e[1], out=p[2])
+            np.multiply(signals[part], e, out=p[3:5])
+            np.matmul(self._powers[:powers], p, out=into[:, part])
+        return found.reshape(powers, 5, -1)
 
-    def evaluate(self, signals: NDArray, rates_1: NDArray, rates_2: NDArray) -> Point:
+    def cost(self, signals: NDArray, rates: NDArray) -> NDArray:
+        """F, (n,); shapes as in ``moments``."""
+        return self.amplitudes(self.moments(signals, rates, powers=1)[0]).cost
+
+    def evaluate(self, signals: NDArray, rates: NDArray) -> Point:
         """F and its derivatives by both rates; shapes as in ``moments``."""
-        zeroth, first, second = self.moments(signals, rates_1, rates_2)
-        h11, h12, h22, y1, y2 = zeroth
-        best = self.amplitudes(h11, h12, h22, y1, y2)
-        a, c = best.a, best.c
-        cost = a * (0.5 * a * h11 + c * h12 - y1) + c * (0.5 * c * h22 - y2)
-        p11, p12, p22, z1, z2 = first
-        q11, q12, q22, x1, x2 = second
-        # Sums of residual times b e and of residual times b^2 e.
-        r1, r2 = z1 - a * p11 - c * p12, z2 - a * p12 - c * p22
-        s1, s2 = x1 - a * q11 - c * q12, x2 - a * q12 - c * q22
-        exact = _reduced_hessian(best, first, second, (r1, r2), (s1, s2))
-        h_11, h_12, h_22 = exact
-        bad = np.flatnonzero(~((h_11 > 0) & (h_22 > 0) & (h_11 * h_22 * 0.999 > h_12 * h_12)))
+        moments = self.moments(signals, rates)
+        zeroth, first, second = moments
+        best = self.amplitudes(zeroth)
+        a, c = best.values
+        # Sums of residual times b e (row 0) and times b^2 e (row 1).
+        residual = moments[1:, 3:] - a * moments[1:, 0:2] - c * moments[1:, 1:3]
+        hessian = _hessian(best, first, second, residual)
+        h11, h12, h22 = hessian
+        bad = np.flatnonzero(~((h11 > FLAT) & (h22 > FLAT) & (0.999 * h11 * h22 > h12 * h12)))
         if bad.size:
-            some = Amplitudes(*(value[bad] for value in best))
-            zero = np.zeros(bad.size)
-            gauss_newton = _reduced_hessian(some, first[:, bad], second[:, bad], (zero, zero), (zero, zero))
-            for full, value in zip(exact, gauss_newton, strict=True):
-                full[bad] = value
-        return Point(cost, a, c, a * r1, c * r2, *exact)
+            hessian[:, bad] = _gauss_newton(best, first, second, bad)
+        return Point(best.cost, best.values, best.values * residual[0], hessian)
 
-    def amplitudes(self, h11: NDArray, h12: NDArray, h22: NDArray, y1: NDArray, y2: NDArray) -> Amplitudes:
-        """The best (a, c) in the quadrilateral of the bounds, from normal matrix and right-hand side, each (n,)."""
-        det = h11 * h22 - h12 * h12
-        inverse = 1.0 / np.maximum(det, TINY)
-        m11, m12, m22 = h22 * inverse, -h12 * inverse, h11 * inverse
-        a, c = m11 * y1 + m12 * y2, m12 * y1 + m22 * y2
+    def amplitudes(self, moments: NDArray) -> Amplitudes:
+        """The best (a, c) in the quadrilateral of the bounds, from the moments of power 0, (5, n)."""
+        h11, h12, h22, y1, y2 = moments
+        product = h11 * h22
+        det = product - h12 * h12
+        inverse = moments[2::-1] / np.maximum(det, self._tiny)
+        i11, i12, i22 = inverse
+        values = np.empty_like(moments[:2])
+        a, c = values
+        np.subtract(i11 * y1, i12 * y2, out=a)
+        np.subtract(i22 * y2, i12 * y1, out=c)
+        # Not the shorter -(a y1 + c y2) / 2, in which an error of a or c would count in full.
+        cost = a * (0.5 * (a * h11) + c * h12 - y1) + c * (0.5 * (c * h22) - y2)
         total = a + c
-        f_low, f_high = self.f
-        S0_low, S0_high = self.S0
-        inside = (c >= f_low * total) & (c <= f_high * total) & (total >= S0_low) & (total <= S0_high)
         # Two rates alike make the matrix singular; one of them is then enough.
-        inside &= det > 1e-13 * h11 * h22
+        inside = det > self._singular * product
+        inside &= (c >= self.f[0] * total) & (c <= self.f[1] * total)
+        inside &= (total >= self.S0[0]) & (total <= self.S0[1])
         outside = np.flatnonzero(~inside)
-        best = Amplitudes(a, c, m11, m12, m22)
+        best = Amplitudes(values, inverse, cost)
         if outside.size:
-            moments = (value[outside] for value in (h11, h12, h22, y1, y2))
-            for full, value in zip(best, self._on_border(a[outside], c[outside], *moments), strict=True):
-                full[outside] = value
+            for mine, found in zip(best, self._on_border(values[:, outside], moments[:, outside]), strict=True):
+                mine[..., outside] = found
         return best
 
-    def _on_border(
-        self, a: NDArray, c: NDArray, h11: NDArray, h12: NDArray, h22: NDArray, y1: NDArray, y2: NDArray
-    ) -> Amplitudes:
-        """The best point of the quadrilateral's border, where the free optimum (a, c) lies outside.
+    def _on_border(self, free: NDArray, moments: NDArray) -> Amplitudes:
+        """The best point of the quadrilateral's border, where the free optimum lies outside.
 
-        The optimum lies on a side that (a, c) is beyond: one side of f, one of S0; the better of the two.
+        The optimum lies on a side that the free one is beyond: one side of f, one of S0; the better of the two.
         """
-        f_low, f_high = self.f
-        S0_low, S0_high = self.S0
-        total = a + c
-        # Side of f: (a, c) = s (1 - phi, phi).
-        phi = np.where(c > f_high * total, f_high, f_low)
-        g1 = 1.0 - phi
-        along = (g1 * h11 + 2 * phi * h12) * g1 + phi * phi * h22
-        along = np.maximum(along, TINY)
-        slope = g1 * y1 + phi * y2
-        free = slope / along
-        s = np.clip(free, S0_low, S0_high)
-        cost_f = (0.5 * along * s - slope) * s
-        loose = (free == s) / along
-        side_f = Amplitudes(g1 * s, phi * s, g1 * g1 * loose, g1 * phi * loose, phi * phi * loose)
-        # Side of S0: (a, c) = (s - t, t).
-        s = np.clip(total, S0_low, S0_high)
-        along = np.maximum(h11 - 2 * h12 + h22, TINY)
-        free = (y2 - y1 + s * (h11 - h12)) / along
-        t = np.clip(free, f_low * s, f_high * s)
-        rest = s - t
-        cost_S0 = rest * (0.5 * rest * h11 + t * h12 - y1) + t * (0.5 * t * h22 - y2)
-        loose = (free == t) / along
-        side_S0 = Amplitudes(rest, t, loose, -loose, loose)
-        beyond_S0 = (total < S0_low) | (total > S0_high)
-        within_f = (c >= f_low * total) & (c <= f_high * total)
-        use_S0 = beyond_S0 & (within_f | (cost_S0 < cost_f))
+        c, total = free[1], free[0] + free[1]
+        beyond_high = c > self.f[1] * total
+        within_f = ~beyond_high & (c >= self.f[0] * total)
+        beyond_S0 = (total < self.S0[0]) | (total > self.S0[1])
+        f = np.where(beyond_high, self.dtype(self.f[1]), self.dtype(self.f[0]))
+        side_f = self._given_f(f, moments)
+        side_S0 = self._given_total(np.clip(total, *self.S0), moments)
+        use_S0 = beyond_S0 & (within_f | (side_S0.cost < side_f.cost))
         return Amplitudes(*(np.where(use_S0, x, y) for x, y in zip(side_S0, side_f, strict=True)))
 
+    def _given_f(self, f: NDArray, moments: NDArray) -> Amplitudes:
+        """The best (a, c) = S0 (1 - f, f) for given f, (n,)."""
+        h11, h12, h22, y1, y2 = moments
+        g = 1 - f
+        curvature = np.maximum((g * h11 + 2 * f * h12) * g + f * f * h22, self._tiny)
+        slope = g * y1 + f * y2
+        free = slope / curvature
+        S0 = np.clip(free, *self.S0)
+        loose = (free == S0) / curvature
+        inverse = np.stack([g * g * loose, -g * f * loose, f * f * loose])
+        return Amplitudes(np.stack([g * S0, f * S0]), inverse, (0.5 * curvature * S0 - slope) * S0)
 
-def _reduced_hessian(
-    best: Amplitudes, first: NDArray, second: NDArray, r: tuple[NDArray, NDArray], s: tuple[NDArray, NDArray]
-) -> tuple[NDArray, NDArray, NDArray]:
-    """Hessian of F: that of the sum of squares by the rates, less what the amplitudes take up by following.
+    def _given_total(self, S0: NDArray, moments: NDArray) -> Amplitudes:
+        """The best (a, c) = (S0 - c, c) for given S0 = a + c, (n,)."""
+        h11, h12, h22, y1, y2 = moments
+        curvature = np.maximum(h11 - 2 * h12 + h22, self._tiny)
+        free = (y2 - y1 + S0 * (h11 - h12)) / curvature
+        c = np.clip(free, self.f[0] * S0, self.f[1] * S0)
+        a = S0 - c
+        loose = (free == c) / curvature
+        cost = a * (0.5 * a * h11 + c * h12 - y1) + c * (0.5 * c * h22 - y2)
+        return Amplitudes(np.stack([a, c]), np.stack([loose, loose, loose]), cost)
 
-    With ``r`` and ``s``, the sums of residual times b e and b^2 e, it is exact; with zeros it is Gauss-Newton's.
+
+def _hessian(best: Amplitudes, first: NDArray, second: NDArray, residual: NDArray) -> NDArray:
+    """Hessian of F, (3, n): that of the sum of squares by the rates, less what the amplitudes take up by following.
+
+    With ``residual`` (2, 2, n), the sums of residual times b e and b^2 e, it is exact; with 0 it is Gauss-Newton's.
     """
-    a, c, m11, m12, m22 = best
-    p11, p12, p22 = first[:3]
-    q11, q12, q22 = second[:3]
-    # Mixed derivatives by rate (1, 2) and amplitude (a, c).
-    d1a, d1c = r[0] - a * p11, -a * p12
-    d2a, d2c = -c * p12, r[1] - c * p22
-    t1a, t1c = m11 * d1a + m12 * d1c, m12 * d1a + m22 * d1c
-    h_11 = a * (a * q11 - s[0]) - d1a * t1a - d1c * t1c
-    h_12 = a * c * q12 - d2a * t1a - d2c * t1c
-    h_22 = c * (c * q22 - s[1]) - d2a * (m11 * d2a + m12 * d2c) - d2c * (m12 * d2a + m22 * d2c)
-    return h_11, h_12, h_22
+    a, c = best.values
+    i11, i12, i22 = best.inverse
+    # Minus the mixed derivatives by rate (row) and by a and by c.
+    by_a, by_c = a * first[0:2], c * first[1:3]
+    by_a, by_c = np.stack([by_a[0], by_c[0]]), np.stack([by_a[1], by_c[1]])
+    by_a[0] -= residual[0, 0]
+    by_c[1] -= residual[0, 1]
+    shift_a = i11 * by_a - i12 * by_c
+    shift_c = i22 * by_c - i12 * by_a
+    hessian = np.empty((3, a.size), a.dtype)
+    np.multiply(best.values, best.values * second[0:3:2] - residual[1], out=hessian[0::2])
+    hessian[0::2] -= by_a * shift_a + by_c * shift_c
+    np.subtract(a * c * second[1], by_a[1] * shift_a[0] + by_c[1] * shift_c[0], out=hessian[1])
+    return hessian
+
+
+def _gauss_newton(best: Amplitudes, first: NDArray, second: NDArray, some: NDArray) -> NDArray:
+    """Gauss-Newton's Hessian of some voxels, (3, size), kept away from singular."""
+    chosen = Amplitudes(best.values[:, some], best.inverse[:, some], best.cost[some])
+    hessian = _hessian(chosen, first[:, some], second[:, some], np.zeros((2, 2, some.size), first.dtype))
+    hessian[0::2] = np.maximum(hessian[0::2], FLAT)
+    limit = np.sqrt(0.999 * hessian[0]) * np.sqrt(hessian[2])
+    hessian[1] = np.clip(hessian[1], -limit, limit)
+    return hessian
