@@ -79,8 +79,8 @@ class IVIMFitLogic(JobLogic):
     """What the fit needs from the scene and gives back to it."""
 
     jobKey = "ivim.fit"
-    inputParameters = {"volume": "inputSeries", "mask": "maskSegmentation", "labels": "regionsSegmentation"}  # noqa: RUF012
-    nodeParameters = {  # noqa: RUF012 - read only
+    inputParameters = {"volume": "inputSeries", "mask": "maskSegmentation", "labels": "regionsSegmentation"}
+    nodeParameters = {
         "inputSeries": (
             vtkMRMLDiffusionWeightedVolumeNode
             | vtkMRMLVectorVolumeNode

@@ -63,7 +63,8 @@ def _statistics(values: NDArray) -> dict[str, float]:
         return dict.fromkeys(("median", "q25", "q75", "mean", "sd"), float("nan"))
     q25, median, q75 = np.percentile(values, [25, 50, 75])
     values = values.astype(np.float64)
-    return {"median": median, "q25": q25, "q75": q75, "mean": values.mean(), "sd": values.std()}
+    found = {"median": median, "q25": q25, "q75": q75, "mean": values.mean(), "sd": values.std()}
+    return {name: float(value) for name, value in found.items()}
 
 
 def decay_tables(signals: Signals, labels: LabelVolume | None, bounds: Bounds, *, fit_s0: bool) -> tuple[Table, Table]:

@@ -94,7 +94,7 @@ def _ofFrameLabels(node: slicer.vtkMRMLNode, sequence: slicer.vtkMRMLSequenceNod
         labels = holder.GetAttribute(FRAME_LABELS) if tag and _FRAME_TAG_PATTERN.search(tag) else None
         values = _numbers(labels.split(",")) if labels else None
         if values is not None:
-            return np.where(values >= _GE_OFFSET, values - _GE_OFFSET, values), f"the DICOM series ({tag})"
+            return np.where(values >= _GE_OFFSET, values - _GE_OFFSET, values), f"the labels of its images, {tag}"
     return None, ""
 
 

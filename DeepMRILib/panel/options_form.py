@@ -57,7 +57,7 @@ def _numberBox(setting: Setting) -> Any:
     if setting.kind is float:
         decimals = _decimals(setting)
         box.setDecimals(decimals)
-        box.setSingleStep(10.0**-decimals if setting.default and abs(setting.default) < 1 else 1.0)
+        box.setSingleStep(10.0 ** (1 - decimals) if setting.default and abs(setting.default) < 1 else 1.0)
     low, high = setting.range or (-(2**31), 2**31 - 1)
     box.setRange(setting.kind(low), setting.kind(high))
     if setting.unit:
@@ -66,7 +66,7 @@ def _numberBox(setting: Setting) -> Any:
 
 
 def _decimals(setting: Setting) -> int:
-    """Enough digits to show the default and both ends of the range."""
+    """One digit more than the default and both ends of the range have."""
     numbers = [setting.default, *(setting.range or ())]
     digits = [len(f"{number:.8f}".rstrip("0").partition(".")[2]) for number in numbers]
-    return max(1, *digits)
+    return 1 + max(1, *digits)

@@ -90,7 +90,7 @@ def test_the_new_files_keep_the_style(copy: Path) -> None:
 
 def test_the_new_job_passes_the_general_tests_of_command_line_and_worker(copy: Path) -> None:
     printed = run_tests(copy, [*GENERAL, "-k", "smooth"])
-    assert printed.count("PASSED") >= 10
+    assert printed.count("PASSED") >= 9
     assert "test_every_job_gives_the_same_through_the_worker_as_in_process[smooth.run]" in printed
 
 
