@@ -172,8 +172,8 @@ def write_diffusion(volume: DiffusionVolume, path: str | Path, *, dtype: DTypeLi
         _write(sibling, array, volume.affine)
         for place, text in zip(sidecars, texts.values(), strict=True):
             place.write_text(text, encoding="ascii")
-        if bvec not in texts:
-            bvec.unlink(missing_ok=True)
+    if bvec not in texts:
+        bvec.unlink(missing_ok=True)
 
 
 def write_labels(labels: LabelVolume, path: str | Path) -> None:

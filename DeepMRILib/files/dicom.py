@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import struct
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ from numpy.typing import NDArray
 
 from DeepMRILib.errors import DependencyError, InputError, require
 from DeepMRILib.files.dicom_frames import Frame, frames_of
-from DeepMRILib.files.dicom_series import PURPOSE, Series, choose, find_series, read_dataset
+from DeepMRILib.files.dicom_series import PURPOSE, Series, choose, find_series, read_dataset, reading
 from DeepMRILib.files.dicom_stack import Stack, stack
 from DeepMRILib.files.directions import without_weighting
 from DeepMRILib.files.paths import damaged
@@ -62,7 +61,11 @@ def read(path: Path, series: str | int | None = None, *, diffusion: bool = False
 
 
 def _frames(series: Series) -> list[Frame]:
-    return list(itertools.chain.from_iterable(frames_of(path, dataset) for path, dataset in series.images))
+    frames: list[Frame] = []
+    for path, dataset in series.images:
+        with reading(path):
+            frames += frames_of(path, dataset)
+    return frames
 
 
 def _is_diffusion(series: Series) -> bool:
@@ -105,14 +108,17 @@ def _stored(path: Path) -> NDArray:
         uid = pydicom.uid
         explicit = uid.ExplicitVRLittleEndian if little else uid.ExplicitVRBigEndian
         dataset.file_meta.TransferSyntaxUID = uid.ImplicitVRLittleEndian if implicit else explicit
-    try:
-        values = dataset.pixel_array
-    except (RuntimeError, NotImplementedError) as error:
-        syntax = dataset.file_meta.TransferSyntaxUID.name
-        raise DependencyError(
-            f"The pixels of {path.name} are compressed ({syntax}), which needs further packages. "
-            "Install them with: pip install pylibjpeg[all]"
-        ) from error
-    except (ValueError, AttributeError, KeyError, EOFError, OSError, struct.error) as error:
-        raise damaged(path, "DICOM", error) from error
+    syntax = dataset.file_meta.TransferSyntaxUID
+    if not syntax.is_transfer_syntax:
+        raise damaged(path, "DICOM", f"its transfer syntax {syntax!r} is unknown")
+    with reading(path):
+        try:
+            values = dataset.pixel_array
+        except RuntimeError as error:
+            if not syntax.is_compressed:
+                raise damaged(path, "DICOM", error) from error
+            raise DependencyError(
+                f"The pixels of {path.name} are compressed ({syntax.name}), which needs further packages. "
+                "Install them with: pip install pylibjpeg[all]"
+            ) from error
     return values.reshape(-1, *values.shape[-2:])

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,12 @@ from DeepMRILib.errors import InputError, require
 from DeepMRILib.files.paths import damaged, input_file, unreadable
 
 PURPOSE = "Reading DICOM files"
+_IDENTITY = ("SOPInstanceUID", "SeriesInstanceUID", "SeriesNumber", "SeriesDescription")
 _PIXELS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
 # A file without DICOM's preamble is taken for DICOM when it begins with an element of one of these groups.
 _FIRST_GROUPS = (b"\x02\x00", b"\x08\x00", b"\x00\x08")  # the last is big-endian
+# What pydicom was seen to raise at files in which single bytes had been changed.
+_DAMAGE = (AttributeError, EOFError, KeyError, NotImplementedError, OSError, OverflowError, TypeError, ValueError)
 _LARGE_ELEMENT = 65_536  # bytes from which an element, such as the pixels, stays on disk until it is needed
 
 
@@ -61,14 +65,13 @@ def find_series(path: Path) -> list[Series]:
         dataset = _header(file)
         if dataset is None:
             continue
-        uid = str(dataset.get("SOPInstanceUID", "") or "")
+        with reading(file):
+            uid, key, number, text = (" ".join(str(dataset.get(name, "") or "").split()) for name in _IDENTITY)
         if uid and uid in seen:
             raise InputError(
                 f"{seen[uid].name} and {file.name} are the same DICOM image (one SOPInstanceUID). Remove one of them."
             )
         seen[uid] = file
-        key = str(dataset.get("SeriesInstanceUID", "") or "")
-        number, text = (str(dataset.get(name, "") or "") for name in ("SeriesNumber", "SeriesDescription"))
         series.setdefault(key, Series(key, number, text)).images.append((file, dataset))
     if not series:
         what = f"The folder {path} holds" if path.is_dir() else f"{path.name} holds"
@@ -150,9 +153,19 @@ def read_dataset(path: Path, defer_size: int | None = None) -> Any:
         InputError: a damaged file.
     """
     pydicom = require("pydicom", PURPOSE)
-    try:
+    with reading(path):
         return pydicom.dcmread(path, defer_size=defer_size, force=True)
-    except (pydicom.errors.InvalidDicomError, OSError, EOFError, ValueError, KeyError, NotImplementedError) as error:
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """Turn what pydicom raises at damaged content into a sentence; it parses each element when it is looked at."""
+    errors = require("pydicom", PURPOSE).errors
+    try:
+        yield
+    except InputError:
+        raise
+    except (*_DAMAGE, errors.BytesLengthException, errors.InvalidDicomError) as error:
         raise damaged(path, "DICOM", error) from error
 
 

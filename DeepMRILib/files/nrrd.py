@@ -47,6 +47,7 @@ def read(path: Path) -> tuple[NDArray, NDArray, dict[str, Any]]:
             spatial = _spatial_axes(path, header)
             _check_size(path, header, file)
             values = nrrd.read_data(header, file, str(path))
+        affine = _affine(path, header, spatial)
     except InputError:
         raise
     except (nrrd.NRRDError, ValueError, KeyError, IndexError, EOFError, OSError, zlib.error, MemoryError) as error:
@@ -55,7 +56,7 @@ def read(path: Path) -> tuple[NDArray, NDArray, dict[str, Any]]:
     other = next((axis for axis in range(values.ndim) if axis not in spatial), None)
     if other is not None:
         values = np.moveaxis(values, other, -1)
-    return values, _affine(path, header, spatial), header
+    return values, affine, header
 
 
 def read_header(path: Path) -> dict[str, Any]:

@@ -228,11 +228,17 @@ def an_item(**elements: Any) -> Items:
 
 
 def write_enhanced(
-    path: Path, series: DiffusionVolume, *, rng: np.random.Generator, isotropic: Sequence[int] = (), slope: float = 1.0
+    path: Path,
+    series: DiffusionVolume,
+    *,
+    rng: np.random.Generator,
+    isotropic: Sequence[int] = (),
+    slope: float = 1.0,
+    manufacturer: str = MANUFACTURERS["philips"],
 ) -> Dataset:
     """An enhanced MR image: all slices and images as frames of one file, in a random order."""
     geometry = Geometry(series)
-    dataset = a_dataset("Philips Medical Systems", EnhancedMRImageStorage)
+    dataset = a_dataset(manufacturer, EnhancedMRImageStorage)
     dataset.SeriesInstanceUID, dataset.InstanceNumber = generate_uid(), 1
     shared, frames, pixels = Dataset(), [], []
     shared.PlaneOrientationSequence = an_item(ImageOrientationPatient=decimals(geometry.orientation))

@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from DeepMRILib.volume import Volume
+from DeepMRILib.files.directions import unit
+from DeepMRILib.volume import DiffusionVolume, Volume
 
 
 def rotation(rng: np.random.Generator) -> NDArray:
@@ -38,6 +39,25 @@ def assert_same_world(first: Volume, second: Volume, rtol: float = 0, atol: floa
     np.testing.assert_allclose(
         second.array[tuple(nearest.T)].astype(complex), first.array[tuple(indices.T)], rtol=rtol, atol=atol
     )
+
+
+def a_scanned_series(rng: np.random.Generator, b_values: tuple[float, ...] = (0, 50, 400, 400, 800)) -> DiffusionVolume:
+    """An oblique, anisotropic series as a scanner makes it: the slice axis is the cross product of the other two."""
+    affine = np.eye(4)
+    affine[:3, :3], affine[:3, 3] = rotation(rng) * [1.5, 2.0, 4.5], rng.uniform(-90, 90, 3)
+    directions = unit(rng.normal(size=(len(b_values), 3))) * (np.array(b_values) > 0)[:, None]
+    array = rng.integers(0, 3000, (6, 5, 4, len(b_values))).astype(np.int16)
+    return DiffusionVolume(array, affine, b_values, directions)
+
+
+def assert_same_series(read: DiffusionVolume, written: DiffusionVolume, *, directions: bool = True) -> None:
+    np.testing.assert_allclose(read.b_values, written.b_values, rtol=1e-6)
+    if directions:
+        np.testing.assert_allclose(read.directions, written.directions, atol=1e-6)
+    else:
+        assert read.directions is None
+    for image in range(written.array.shape[3]):
+        assert_same_world(written.like(written.array[..., image]), read.like(read.array[..., image]))
 
 
 @contextmanager

@@ -376,10 +376,10 @@ def test_meta_images_that_are_none(tmp_path: Path) -> None:
     itk.WriteImage(itk.GetImageFromArray(np.ones((5, 4, 3), np.int16)), str(path))
     content = path.read_bytes()
     path.write_bytes(content[:-40])
-    with pytest.raises(InputError, match=r"The header of v\.mha claims 3 x 4 x 5 x 1 values|not a complete MetaImage"):
+    with pytest.raises(InputError, match=r"The header of v\.mha claims 3 x 4 x 5 values"):
         files.read_volume(path)
     path.write_bytes(content.replace(b"DimSize = 3 4 5", b"DimSize = 10000 10000 10000"))
-    with pytest.raises(InputError, match="claims 10000 x 10000 x 10000 x 1 values"):
+    with pytest.raises(InputError, match="claims 10000 x 10000 x 10000 values"):
         files.read_volume(path)
     path.write_bytes(b"nothing of the kind")
     with pytest.raises(InputError, match=r"v\.mha is not a complete MetaImage file"):
@@ -389,4 +389,7 @@ def test_meta_images_that_are_none(tmp_path: Path) -> None:
         files.read_volume(tmp_path / "v.mhd")
     itk.WriteImage(itk.Image([2, 2, 2, 2], itk.sitkUInt8), str(path))
     with pytest.raises(InputError, match=r"v\.mha has 4 axes; an image of 3 was expected"):
+        files.read_volume(path)
+    path.write_bytes(content.replace(b"MET_SHORT", b"MET_OTHER"))
+    with pytest.raises(InputError, match=r"not a complete MetaImage file: MET_OTHER is missing or unknown"):
         files.read_volume(path)
