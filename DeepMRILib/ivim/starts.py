@@ -9,13 +9,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from DeepMRILib.ivim.ratesearch import RATIO, Box
-from DeepMRILib.ivim.varpro import GROUP, ReducedProblem
+from DeepMRILib.ivim.varpro import ReducedProblem
 
 LEVELS_1, LEVELS_2, LEVELS_F = 10, 8, 5
 """Values of D, D* and f in the table."""
 
 FAMILIES = ((0, 2), (2, 6), (6, 8))
 """Slow, middle and fast perfusion: ranges of the levels of D*."""
+
+GROUP = 4
+"""Blocks compared at once: with 200 curves in a family 0.8 MB, which a core's cache holds."""
 
 
 class Starts:
