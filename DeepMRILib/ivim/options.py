@@ -16,7 +16,7 @@ class FitOptions:
 
     method: Literal["lsq"] = option("lsq", "How the curve is fitted; lsq is bounded least squares in each voxel")
     model: Literal["biexp"] = option("biexp", "Signal equation; biexp is S0 (f exp(-b D*) + (1 - f) exp(-b D))")
-    body_part: BodyPart = option("abdomen", "Bounds of the parameters, by where the image was taken; result.json lists them")
+    body_part: BodyPart = option("abdomen", "Bounds of the parameters, as usual for this part of the body")
     average: Literal["none", "arithmetic", "geometric"] = option(
         "none", "Images of one b-value (repeats, directions) are kept apart, or averaged before the fit"
     )
