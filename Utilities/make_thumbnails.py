@@ -10,9 +10,9 @@ import numpy as np
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from DeepMRILib.figures import Panel, oriented  # noqa: E402 - the library is found through the line above
-from DeepMRILib.ivim.phantom import PhantomOptions, make_phantom  # noqa: E402
-from DeepMRILib.volume import Volume  # noqa: E402
+from DeepMRILib.figures import Panel, oriented
+from DeepMRILib.ivim.phantom import PhantomOptions, make_phantom
+from DeepMRILib.volume import Volume
 
 WIDTH, HEIGHT = 260, 280
 SLICE = 13

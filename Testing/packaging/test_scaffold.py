@@ -75,7 +75,8 @@ def run_tests(folder: Path, tests: list[str]) -> str:
 
 
 def test_the_page_names_every_file() -> None:
-    assert [step["path"] for step in steps() if step["verb"] == "Add to"] == ["DeepMRILib/jobs.py", "CMakeLists.txt", "README.md"]
+    lists = [step["path"] for step in steps() if step["verb"] == "Add to"]
+    assert lists == ["DeepMRILib/jobs.py", "CMakeLists.txt", "README.md"]
     assert len(steps()) >= 8
 
 
