@@ -24,7 +24,7 @@ class FitOptions:
         True, "Fit the signal without diffusion weighting too; otherwise it is the mean at the lowest b", label="Fit S0"
     )
     background: float = option(
-        0.05, "Voxels darker than this fraction of the bright ones (99th percentile at the lowest b) are left out",
+        0.05, "Voxels darker than this fraction of the bright ones (99th percentile, mean up to b = 100) are left out",
         range=(0.0, 0.9), advanced=True,
     )  # fmt: skip
     b_max: float = option(

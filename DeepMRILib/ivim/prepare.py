@@ -14,6 +14,8 @@ from DeepMRILib.volume import DiffusionVolume, Volume, checked_mask
 DISTINCT_NEEDED = {"biexp": 4}
 """Distinct b-values that a model needs: one for each of its parameters."""
 BRIGHT_PERCENTILE = 99.0
+LOW_B = 100.0
+"""Images up to this b-value tell tissue from air: their mean has less noise than the one image at b = 0."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +87,7 @@ def _usable_voxels(
 ) -> tuple[NDArray, tuple[str, ...]]:
     if np.iscomplexobj(series.array):
         raise InputError("The series holds complex values; a fit needs magnitudes. Take the absolute value first.")
-    lowest = np.flatnonzero(kept & (series.b_values == series.b_values[kept].min()))
+    low = np.flatnonzero(kept & (series.b_values <= max(series.b_values[kept].min(), LOW_B)))
     finite = np.ones(series.shape, dtype=bool)
     if not np.issubdtype(series.array.dtype, np.integer):
         for image in np.flatnonzero(kept):  # image by image: a mask of the whole series would be as large as itself
@@ -95,12 +97,12 @@ def _usable_voxels(
             "No voxel inside the mask has a number in every image (NaN or infinite everywhere). "
             "Check how the series was exported, or choose another mask."
         )
-    start = np.mean([np.where(finite, series.array[..., image], 0) for image in lowest], axis=0, dtype=np.float64)
+    start = sum(np.where(finite, series.array[..., image], 0).astype(np.float64) for image in low) / len(low)
     bright = float(np.percentile(start[finite & mask], BRIGHT_PERCENTILE))
     inside = mask & finite & (start > max(options.background * bright, 0.0))
     if not inside.any():
         raise InputError(
-            "No voxel has a positive signal at the lowest b-value. Check that the series holds magnitude images, "
+            "No voxel has a positive signal at the low b-values. Check that the series holds magnitude images, "
             "or lower the background threshold."
         )
     return inside, _notes_on_voxels(mask, finite, inside)
