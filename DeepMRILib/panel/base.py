@@ -13,10 +13,10 @@ from slicer.util import VTKObservationMixin
 
 from DeepMRILib.errors import DeepMRIError
 from DeepMRILib.mrml.transaction import transaction
-from DeepMRILib.panel.dependencies import ensurePackages
+from DeepMRILib.panel.dependencies import ensurePackages, ensureTorch
 from DeepMRILib.panel.job_bar import JobBar
 from DeepMRILib.panel.logic import JobLogic
-from DeepMRILib.panel.options_form import addOptions
+from DeepMRILib.panel.options_form import addMachineSettings, addOptions
 from DeepMRILib.panel.runner import JobRunner
 
 
@@ -67,6 +67,7 @@ class JobPanel(ScriptedLoadableModuleWidget, VTKObservationMixin):
         sections = slicer.util.childWidgetVariables(uiWidget)
         main, advanced = sections.settingsCollapsibleButton, sections.advancedCollapsibleButton
         addOptions(self.logic.job.options_type, main.layout(), advanced.layout())
+        addMachineSettings(self.logic.job.options_type, advanced.layout())
 
     # ---- Slicer's life cycle
 
@@ -149,6 +150,8 @@ class JobPanel(ScriptedLoadableModuleWidget, VTKObservationMixin):
             return
         try:
             title = getattr(slicer.modules, self.moduleName.lower()).title
+            if self.logic.needsTorch(self._parameters):
+                ensureTorch(title)
             ensurePackages(self.logic.packages(self._parameters), title)
             self._frames = self.logic.frames(self._parameters)
             self._results = []

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import importlib.util
+import sys
 from collections.abc import Sequence
 from importlib import metadata
+from types import ModuleType
 
 import slicer
 from slicer.i18n import tr as _
 
 from DeepMRILib.errors import DependencyError
+
+TORCH_REQUIREMENT = ">=2.8,<2.13" if sys.platform == "win32" else ">=2.8"
+"""On Windows the wheels of 2.13 have paths too long for Slicer's folder (light-the-torch issue 176)."""
 
 
 def ensurePackages(requirements: Sequence[str], requester: str) -> None:
@@ -25,13 +30,44 @@ def ensurePackages(requirements: Sequence[str], requester: str) -> None:
     missing = [requirement for requirement in requirements if not _isInstalled(requirement)]
     if not missing:
         return
-    if importlib.util.find_spec("slicer.packaging") is not None:
-        _ensureWithPackaging(missing, requester)
-    else:
+    try:
+        from slicer import packaging
+    except ImportError:  # Slicer 5.10 has none
         _ensureWithPip(missing, requester)
+    else:
+        _ensureWithPackaging(packaging, missing, requester)
     still = [requirement for requirement in missing if not _isInstalled(requirement)]
     if still:
         raise DependencyError(_needs(still))
+
+
+def ensureTorch(requester: str) -> None:
+    """Install PyTorch through Slicer's PyTorch extension, after the user has agreed; never by pip.
+
+    Only that extension picks the build that suits the computer's graphics card.
+
+    Raises:
+        DependencyError: the extension is not there, the user declined, or the installation failed.
+    """
+    if importlib.util.find_spec("torch") is not None:
+        return
+    if importlib.util.find_spec("PyTorchUtils") is None:
+        raise DependencyError(
+            _(
+                "{module} needs PyTorch. Install the extension PyTorch in the Extensions Manager, restart Slicer, and "
+                "press Apply again."
+            ).format(module=requester)
+        )
+    question = _("{module} needs PyTorch, several gigabytes: installing it takes some minutes. Install it now?")
+    if not slicer.util.confirmOkCancelDisplay(question.format(module=requester)):
+        raise DependencyError(_needs(["torch"]))
+    import PyTorchUtils
+
+    logic = PyTorchUtils.PyTorchUtilsLogic()
+    if logic.installTorch(askConfirmation=False, torchVersionRequirement=TORCH_REQUIREMENT) is None:
+        raise DependencyError(
+            _("PyTorch could not be installed. See the log of the module PyTorch Util for the reason.")
+        )
 
 
 def _isInstalled(requirement: str) -> bool:
@@ -46,9 +82,7 @@ def _isInstalled(requirement: str) -> bool:
         return False
 
 
-def _ensureWithPackaging(missing: Sequence[str], requester: str) -> None:
-    from slicer import packaging
-
+def _ensureWithPackaging(packaging: ModuleType, missing: Sequence[str], requester: str) -> None:
     try:
         packaging.pip_ensure(list(missing), requester=requester)
     except RuntimeError as declined:
@@ -56,7 +90,6 @@ def _ensureWithPackaging(missing: Sequence[str], requester: str) -> None:
 
 
 def _ensureWithPip(missing: Sequence[str], requester: str) -> None:
-    """Slicer 5.10 has no slicer.packaging."""
     question = _("{module} needs these Python packages: {packages}. Install them now? This can take a few minutes.")
     if not slicer.util.confirmOkCancelDisplay(question.format(module=requester, packages=", ".join(missing))):
         raise DependencyError(_needs(missing))

@@ -59,6 +59,10 @@ class JobLogic(ScriptedLoadableModuleLogic):
         """Python packages that these settings need beyond what Slicer has; asked for when Apply is pressed."""
         return ()
 
+    def needsTorch(self, parameters: Any) -> bool:  # noqa: ARG002
+        """Whether these settings need PyTorch; asked for when Apply is pressed."""
+        return False
+
     def frames(self, parameters: Any) -> list[Any]:  # noqa: ARG002
         """One entry per run of the job: None for the input as it stands, or the frames of its sequence."""
         return [None]

@@ -9,8 +9,9 @@ import ctk
 import qt
 from slicer.i18n import tr as _
 
-from DeepMRILib.options import Setting
-from DeepMRILib.panel.parameters import sceneSettings
+from DeepMRILib.options import Setting, settings
+from DeepMRILib.panel.machine import machineSettings, setMachineSetting
+from DeepMRILib.panel.parameters import MACHINE_SETTINGS, sceneSettings
 
 PARAMETER_PROPERTY = "SlicerParameterName"
 
@@ -25,6 +26,28 @@ def addOptions(optionsType: type, mainLayout: Any, advancedLayout: Any) -> dict[
             each.setToolTip(_(setting.tooltip))
         label.setBuddy(widget)
         (advancedLayout if setting.advanced else mainLayout).addRow(label, widget)
+        widgets[setting.name] = widget
+    return widgets
+
+
+def addMachineSettings(optionsType: type, layout: Any) -> dict[str, Any]:
+    """Add a row for each setting that belongs to the computer; it is kept in Slicer's settings, not in the scene."""
+    widgets = {}
+    for setting in settings(optionsType):
+        if setting.name not in MACHINE_SETTINGS:
+            continue
+        widget = _plainWidget(setting)
+        widget.setObjectName(f"{setting.name}Widget")
+        widget.setToolTip(_(setting.tooltip))
+        current = str(machineSettings()[setting.name])
+        if setting.kind is Literal:
+            widget.setCurrentIndex(max(0, widget.findText(current)))
+            signal = "currentTextChanged(QString)"
+        else:
+            widget.currentPath = current
+            signal = "currentPathChanged(QString)"
+        widget.connect(signal, lambda text, name=setting.name: setMachineSetting(name, text))
+        layout.addRow(qt.QLabel(_(setting.label) + ":"), widget)
         widgets[setting.name] = widget
     return widgets
 
