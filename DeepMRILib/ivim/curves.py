@@ -15,7 +15,7 @@ def region_curves(result: IVIMResult) -> list[Curve]:
     curves = []
     for name in dict.fromkeys(result.decay.columns["region"]):
         points, line = _rows(result.decay, name), _rows(result.decay_fit, name)
-        start = line["S0"][0]
+        start = line["signal"][0]  # the curve begins at b = 0
         curves.append(
             Curve(name, points["b"], points["signal"] / start, points["sd"] / start, line["b"], line["signal"] / start)
         )

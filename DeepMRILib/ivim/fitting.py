@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,13 +15,14 @@ from DeepMRILib.ivim.leastsquares import fit_biexp
 from DeepMRILib.ivim.models import biexp
 from DeepMRILib.ivim.options import FitOptions
 from DeepMRILib.ivim.prepare import Signals, prepare
-from DeepMRILib.ivim.quantities import PARAMETERS
-from DeepMRILib.ivim.regions import decay_tables, region_table
+from DeepMRILib.ivim.quantities import PARAMETERS, QUANTITIES
+from DeepMRILib.ivim.regions import BOUNDED, decay_tables, on_bound, region_table
 from DeepMRILib.ivim.result import IVIMResult
 from DeepMRILib.progress import Progress, part
 from DeepMRILib.results import Provenance
 from DeepMRILib.volume import DiffusionVolume, LabelVolume, Volume, checked_mask
 
+MANY_ON_BOUND = 0.2
 ENGINE = "bounded bi-exponential least squares in each voxel (variable projection, DeepMRILib.ivim.leastsquares)"
 
 
@@ -68,22 +70,24 @@ def fit(
     fitted = time.perf_counter()
     maps = _maps(found, signals, volume)
     part(progress, 0.95, 1.0)(0.0, "Regions and curves")
-    points, curve = decay_tables(signals, labels, bounds, fit_s0=options.fit_s0)
+    points, curve, fits = decay_tables(signals, labels, bounds, fit_s0=options.fit_s0)
+    limits = {name: list(getattr(bounds, name)) for name in PARAMETERS}
     seconds = {"prepare": prepared - started, "fit": fitted - prepared, "tables": time.perf_counter() - fitted}
     return IVIMResult(
-        provenance=_provenance(volume, options, bounds, signals, seconds),
+        provenance=_provenance(volume, options, limits, signals=signals, maps=maps, seconds=seconds),
         maps=maps,
         fitted=volume.like(signals.inside.astype(np.uint8)),
-        regions=region_table(maps, signals.inside, labels),
+        regions=region_table(maps, signals.inside, labels, limits, fits),
         decay=points,
         decay_fit=curve,
     )
 
 
 def _bounds(options: FitOptions) -> Bounds:
-    if options.body_part != "custom":
-        return body_part(options.body_part).bounds
-    return Bounds(D=options.D_bounds, f=options.f_bounds, D_star=options.D_star_bounds, S0=options.S0_bounds)
+    """The body part's bounds, with those that were given in their place."""
+    usual = Bounds() if options.body_part == "custom" else body_part(options.body_part).bounds
+    given = {name: getattr(options, f"{name}_bounds") for name in PARAMETERS}
+    return replace(usual, **{name: interval for name, interval in given.items() if interval})
 
 
 def _maps(found: dict[str, NDArray], signals: Signals, series: DiffusionVolume) -> dict[str, Volume]:
@@ -97,18 +101,36 @@ def _maps(found: dict[str, NDArray], signals: Signals, series: DiffusionVolume) 
 
 
 def _provenance(
-    series: DiffusionVolume, options: FitOptions, bounds: Bounds, signals: Signals, seconds: dict[str, float]
+    series: DiffusionVolume,
+    options: FitOptions,
+    limits: dict[str, list[float]],
+    *,
+    signals: Signals,
+    maps: dict[str, Volume],
+    seconds: dict[str, float],
 ) -> Provenance:
     inputs = {
         "shape": list(series.array.shape),
         "spacing_mm": list(series.spacing),
         "b_values": series.b_values.tolist(),
+        "b_values_fitted": signals.b_values.tolist(),
         "voxels_fitted": int(signals.inside.sum()),
-        "bounds": {name: list(getattr(bounds, name)) for name in PARAMETERS},
+        "bounds": limits,
     }
-    return Provenance(
-        "ivim.fit", ENGINE, settings.to_json(options), seconds=seconds, inputs=inputs, notes=signals.notes
-    )
+    notes = signals.notes + _notes_on_bounds(maps, signals.inside, limits)
+    return Provenance("ivim.fit", ENGINE, settings.to_json(options), seconds=seconds, inputs=inputs, notes=notes)
+
+
+def _notes_on_bounds(maps: dict[str, Volume], inside: NDArray, limits: dict[str, list[float]]) -> tuple[str, ...]:
+    notes = []
+    for name in BOUNDED:
+        part = on_bound(maps[name].array[inside], limits[name])
+        if part > MANY_ON_BOUND:
+            label, (low, high) = QUANTITIES[name].label, limits[name]
+            notes.append(
+                f"{label} lies on a bound ({low:g} or {high:g}) in {part:.0%} of the voxels: hardly measured there."
+            )
+    return tuple(notes)
 
 
 def predicted(result: IVIMResult, b_values: NDArray) -> NDArray:

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from DeepMRILib.options import option
 
 BodyPart = Literal["abdomen", "brain", "liver", "pancreas", "kidney", "prostate", "breast", "muscle", "custom"]
+
+
+def _bounds(name: str, unit: str, highest: float) -> Any:
+    text = f"Lowest and highest {name}; empty takes those of the body part"
+    label = f"{name.partition(' ')[0]} from, to"
+    return option((), text, unit=unit, range=(0.0, highest), advanced=True, label=label)
 
 
 @dataclass(frozen=True)
@@ -24,37 +30,14 @@ class FitOptions:
         True, "Fit the signal without diffusion weighting too; otherwise it is the mean at the lowest b", label="Fit S0"
     )
     background: float = option(
-        0.05, "Voxels darker than this fraction of the bright ones (99th percentile, mean up to b = 100) are left out",
+        0.05, "Without a mask, voxels darker than this fraction of the bright ones (99th percentile) are left out",
         range=(0.0, 0.9), advanced=True,
     )  # fmt: skip
     b_max: float = option(
         0.0, "Leave out images above this b-value; 0 keeps all", unit="s/mm2", range=(0.0, 1e5), advanced=True,
         label="Highest b-value",
     )  # fmt: skip
-    D_bounds: tuple[float, float] = option(
-        (0.0, 0.005),
-        "Lowest and highest D, for the body part custom",
-        unit="mm2/s",
-        range=(0.0, 0.1),
-        advanced=True,
-        label="D from, to",
-    )
-    f_bounds: tuple[float, float] = option(
-        (0.0, 0.7),
-        "Lowest and highest f, for the body part custom",
-        range=(0.0, 1.0),
-        advanced=True,
-        label="f from, to",
-    )
-    D_star_bounds: tuple[float, float] = option(
-        (0.005, 0.2),
-        "Lowest and highest D*, for the body part custom",
-        unit="mm2/s",
-        range=(0.0, 10.0),
-        advanced=True,
-        label="D* from, to",
-    )
-    S0_bounds: tuple[float, float] = option(
-        (0.5, 2.5), "Lowest and highest S0 over the mean signal at the lowest b, for the body part custom",
-        range=(0.0, 100.0), advanced=True, label="S0 from, to",
-    )  # fmt: skip
+    D_bounds: tuple[float, ...] = _bounds("D", "mm2/s", 0.1)
+    f_bounds: tuple[float, ...] = _bounds("f", "", 1.0)
+    D_star_bounds: tuple[float, ...] = _bounds("D*", "mm2/s", 10.0)
+    S0_bounds: tuple[float, ...] = _bounds("S0 over the mean signal at the lowest b", "", 100.0)

@@ -14,6 +14,7 @@ from DeepMRILib.volume import DiffusionVolume, Volume, checked_mask
 DISTINCT_NEEDED = {"biexp": 4}
 """Distinct b-values that a model needs: one for each of its parameters."""
 BRIGHT_PERCENTILE = 99.0
+SAME_B, SAME_B_PART = 0.5, 0.03
 LOW_B = 100.0
 """Images up to this b-value tell tissue from air: their mean has less noise than the one image at b = 0."""
 
@@ -49,17 +50,53 @@ def prepare(series: DiffusionVolume, options: FitOptions, mask: Volume | NDArray
     """
     kept = _kept_images(series.b_values, options)
     check_b_values(series.b_values[kept], options)
-    inside, notes = _usable_voxels(series, kept, options, checked_mask(mask, series))
+    notes = _notes_on_images(series.b_values, kept, options)
+    threshold = options.background if mask is None else 0.0  # every voxel of a mask is meant
+    inside, left_out = _usable_voxels(series, kept, threshold, checked_mask(mask, series))
     # One voxel after the other in memory; float32 holds 12-bit scanner values exactly and halves the traffic.
     values = series.array[inside][:, kept].astype(np.float32, copy=False)
     values, b_values = average_images(values, series.b_values[kept], options.average)
-    if not kept.all():
-        notes += (f"{np.count_nonzero(~kept)} images above b = {options.b_max:g} s/mm2 were left out.",)
-    return Signals(values, b_values, inside, notes)
+    return Signals(values, b_values, inside, notes + left_out)
 
 
 def _kept_images(b_values: NDArray, options: FitOptions) -> NDArray:
-    return b_values <= options.b_max if options.b_max > 0 else np.ones(b_values.shape, dtype=bool)
+    kept = b_values <= options.b_max if options.b_max > 0 else np.ones(b_values.shape, dtype=bool)
+    if not kept.any():
+        raise InputError(
+            f"b_max is {options.b_max:g} s/mm2, and no image has so low a b-value; the lowest is {b_values.min():g}. "
+            "Choose a higher b_max, or 0 to keep all images."
+        )
+    return kept
+
+
+def _notes_on_images(b_values: NDArray, kept: NDArray, options: FitOptions) -> tuple[str, ...]:
+    notes = []
+    if not kept.all():
+        notes.append(f"{np.count_nonzero(~kept)} images above b = {options.b_max:g} s/mm2 were left out.")
+    if not options.fit_s0 and b_values[kept].min() > 0:
+        lowest = b_values[kept].min()
+        notes.append(f"S0 was not fitted: the signal at the lowest b-value, {lowest:g} s/mm2, stands for it.")
+    return tuple(notes)
+
+
+def b_groups(b_values: NDArray) -> NDArray:
+    """Which images share a b-value (n,): 0 for the lowest, and so on.
+
+    Scanners jitter: with many directions the b-values of one shell differ by about 1 %. A gap of more than 0.5 s/mm2
+    and 3 % above the first of a group begins the next.
+
+    Example:
+        >>> b_groups(np.array([0, 995, 1000, 1004, 5]))
+        array([0, 2, 2, 2, 1])
+    """
+    order = np.argsort(b_values, kind="stable")
+    groups = np.zeros(len(b_values), dtype=int)
+    first, group = b_values[order[0]], 0
+    for image in order:
+        if b_values[image] - first > max(SAME_B, SAME_B_PART * b_values[image]):
+            first, group = b_values[image], group + 1
+        groups[image] = group
+    return groups
 
 
 def check_b_values(b_values: NDArray, options: FitOptions) -> None:
@@ -68,22 +105,23 @@ def check_b_values(b_values: NDArray, options: FitOptions) -> None:
     Raises:
         InputError: all equal, or fewer distinct ones than the model has parameters.
     """
-    distinct = np.unique(b_values)
+    groups = b_groups(b_values)
+    distinct = np.array([b_values[groups == group].mean() for group in range(groups.max() + 1)])
     needed = DISTINCT_NEEDED[options.model] - (not options.fit_s0)
     if len(distinct) == 1:
         raise InputError(
-            f"All b-values are {distinct[0]:g} s/mm2: a decay cannot be told from one b-value. "
+            f"All b-values are {distinct[0]:.4g} s/mm2: a decay cannot be told from one b-value. "
             "Check the b-values, or choose a series with several."
         )
     if len(distinct) < needed:
         raise InputError(
             f"The model {options.model} needs at least {needed} distinct b-values; this series has {len(distinct)} "
-            f"({', '.join(f'{b:g}' for b in distinct)} s/mm2). Choose a series with more b-values."
+            f"({', '.join(f'{b:.4g}' for b in distinct)} s/mm2). Choose a series with more b-values."
         )
 
 
 def _usable_voxels(
-    series: DiffusionVolume, kept: NDArray, options: FitOptions, mask: NDArray
+    series: DiffusionVolume, kept: NDArray, threshold: float, mask: NDArray
 ) -> tuple[NDArray, tuple[str, ...]]:
     if np.iscomplexobj(series.array):
         raise InputError("The series holds complex values; a fit needs magnitudes. Take the absolute value first.")
@@ -99,7 +137,7 @@ def _usable_voxels(
         )
     start = sum(np.where(finite, series.array[..., image], 0).astype(np.float64) for image in low) / len(low)
     bright = float(np.percentile(start[finite & mask], BRIGHT_PERCENTILE))
-    inside = mask & finite & (start > max(options.background * bright, 0.0))
+    inside = mask & finite & (start > max(threshold * bright, 0.0))
     if not inside.any():
         raise InputError(
             "No voxel has a positive signal at the low b-values. Check that the series holds magnitude images, "
@@ -112,20 +150,23 @@ def _notes_on_voxels(mask: NDArray, finite: NDArray, inside: NDArray) -> tuple[s
     damaged, dark = np.count_nonzero(mask & ~finite), np.count_nonzero(mask & finite & ~inside)
     notes = []
     if damaged:
-        notes.append(f"{damaged} voxels with NaN or infinite values were left out.")
+        notes.append(f"{damaged:,} voxels with NaN or infinite values were left out.")
     if dark:
-        notes.append(f"{dark} voxels of background were left out.")
+        notes.append(f"{dark:,} voxels of background were left out.")
     return tuple(notes)
 
 
 def average_images(values: NDArray, b_values: NDArray, how: str) -> tuple[NDArray, NDArray]:
-    """Signals (voxels, n) sorted by b-value, and averaged over the images of each b-value unless ``how`` is "none"."""
+    """Signals (voxels, n) sorted by b-value, and averaged over the images of each b-value unless ``how`` is "none".
+
+    Images share a b-value as ``b_groups`` says; the average stands at their mean b-value.
+    """
     order = np.argsort(b_values, kind="stable")
     values, b_values = values[:, order], b_values[order]
     if how == "none":
         return values, b_values
-    distinct, first = np.unique(b_values, return_index=True)
-    counts = np.diff(np.append(first, len(b_values)))
+    _, first, counts = np.unique(b_groups(b_values), return_index=True, return_counts=True)
+    distinct = np.add.reduceat(b_values, first) / counts
     if how == "geometric":
         # Noise can push a signal to zero or below, where there is no logarithm: such voxels keep a tiny signal.
         floor = np.finfo(np.float32).tiny

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from DeepMRILib.figures import Panel, montage
 from DeepMRILib.ivim.curves import region_curves
 from DeepMRILib.ivim.quantities import PARAMETERS, QUALITY, QUANTITIES
 from DeepMRILib.ivim.result import IVIMResult, PhantomResult
 from DeepMRILib.plots import decay_plot
-from DeepMRILib.report import Report
+from DeepMRILib.report import NO_VALUE, Report
 from DeepMRILib.tables import Table
 from DeepMRILib.volume import Volume
 
+MARGIN = 6
 MOST_CURVES = 7
 """More than this many curves in one plot cannot be told apart."""
 COLOUR_MAPS = {"Viridis": "viridis", "Inferno": "inferno", "Plasma": "plasma", "Cividis": "cividis", "Grey": "gray"}
@@ -23,7 +26,7 @@ COLOUR_MAPS = {"Viridis": "viridis", "Inferno": "inferno", "Plasma": "plasma", "
 def fit_report(result: IVIMResult) -> Report:
     """Maps, decay curves, the table of regions, and how they were made."""
     made = result.provenance
-    b_values = np.unique(made.inputs["b_values"])
+    b_values = list(dict.fromkeys(result.decay.columns["b"]))
     report = Report("Intravoxel incoherent motion", f"{made.engine[0].upper()}{made.engine[1:]}")
     report.facts(
         {
@@ -39,9 +42,10 @@ def fit_report(result: IVIMResult) -> Report:
     for note in made.notes:
         report.note(note)
     report.section("Maps")
-    parameters = {name: result.maps[name] for name in PARAMETERS}
+    around = _box(np.asarray(result.fitted) > 0)
+    parameters = {name: _cropped(result.maps[name], around) for name in PARAMETERS}
     report.figure(montage(map_panels(parameters)), "Parameters in axial slices, patient's right on the left.")
-    quality = {name: result.maps[name] for name in QUALITY}
+    quality = {name: _cropped(result.maps[name], around) for name in QUALITY}
     report.figure(montage(map_panels(quality)), "How well the curve fits in each voxel.")
     report.section("Decay")
     curves = [replace(curve, error=None) for curve in region_curves(result)[:MOST_CURVES]]
@@ -62,6 +66,20 @@ def _limit(result: IVIMResult) -> str:
     return f"; the first {MOST_CURVES} of {regions} regions" if regions > MOST_CURVES else ""
 
 
+def _box(inside: NDArray) -> tuple[slice, ...]:
+    """The part of the grid that holds the fitted voxels, with a margin: a small organ fills its picture."""
+    found = np.argwhere(inside)
+    low, high = found.min(axis=0), found.max(axis=0) + 1
+    margin = np.array([MARGIN, MARGIN, 0])
+    return tuple(slice(max(0, a - m), b + m) for a, b, m in zip(low, high, margin, strict=True))
+
+
+def _cropped(volume: Volume, box: tuple[slice, ...]) -> Volume:
+    affine = volume.affine.copy()
+    affine[:3, 3] = volume.ras_from_voxel([[part.start for part in box]])[0]
+    return Volume(volume.array[box], affine)
+
+
 def map_panels(maps: dict[str, Volume]) -> list[Panel]:
     """Panels of known maps, D and D* in 10^-3 mm2/s as papers print them."""
     panels = []
@@ -79,16 +97,27 @@ def map_panels(maps: dict[str, Volume]) -> list[Panel]:
 
 def short_table(regions: Table) -> Table:
     """The table of regions as a reader wants it: median and quartiles, D and D* in 10^-3 mm2/s."""
-    columns = {name: regions.columns[name] for name in ("region", "voxels")}
+    columns = {name: list(regions.columns[name]) for name in ("region", "voxels")}
     units = {}
     for name in PARAMETERS:
         scale = 1000.0 if QUANTITIES[name].unit == "mm2/s" else 1.0
-        values = [[scale * value for value in regions.columns[f"{name}_{key}"]] for key in ("median", "q25", "q75")]
+        values = zip(*(regions.columns[f"{name}_{key}"] for key in ("median", "q25", "q75")), strict=True)
         label = QUANTITIES[name].label
-        columns[label] = [f"{m:.3g} ({low:.3g} to {high:.3g})" for m, low, high in zip(*values, strict=True)]
+        columns[label] = [_spread([scale * value for value in row]) for row in values]
         if scale > 1:
             units[label] = "10⁻³ mm²/s"
+    columns["D* on a bound"] = [
+        NO_VALUE if np.isnan(part) else f"{part:.0%}" for part in regions.columns["D_star_at_bound"]
+    ]
     return Table(columns, units)
+
+
+def _spread(values: Sequence[float]) -> str:
+    if np.isnan(values[0]):
+        return NO_VALUE
+    digits = max(0, 2 - int(np.floor(np.log10(max(abs(value) for value in values) or 1.0))))
+    median, low, high = (f"{value:.{digits}f}" for value in values)
+    return f"{median} ({low}–{high})"
 
 
 def bounds_table(bounds: dict[str, list[float]]) -> Table:

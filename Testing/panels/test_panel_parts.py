@@ -97,7 +97,7 @@ def test_slicer_5_10_asks_and_installs_by_pip(slicer_app, answer: bool) -> None:
     records.answer = answer
     with slicerapp.slicer_5_10(), pytest.raises(DependencyError, match="nosuchpackage"):
         ensurePackages(["nosuchpackage>=1"], "Toy")
-    assert records.pip == (["nosuchpackage>=1"] if answer else [])
+    assert records.pip == (["install nosuchpackage>=1"] if answer else [])
     assert "nosuchpackage>=1" in records.questions[0]
 
 
