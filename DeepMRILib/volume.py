@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -129,7 +131,8 @@ class LabelVolume(Volume):
     Attributes:
         array: (i, j, k) integers.
         affine: (4, 4), voxel index to RAS millimetres.
-        names: label to name; a label without one is called by its number.
+        names: label to name, of the labels that occur; a label without one is called by its number, and of equal
+            names the later ones get a number, so that a table of regions has one row for each.
 
     Raises:
         InputError: the array is not 3D or holds fractions.
@@ -152,15 +155,34 @@ class LabelVolume(Volume):
                 raise InputError("Regions are whole numbers, 0 for none; this image holds fractions. Give a label map.")
         object.__setattr__(self, "array", whole)
         present = [int(label) for label in np.unique(whole) if label != 0]
-        object.__setattr__(self, "names", {label: self.names.get(label, str(label)) for label in present})
+        names = {label: self.names.get(label, str(label)) for label in present}
+        object.__setattr__(self, "names", unique_names(names))
 
 
-def checked_b_values(b_values: ArrayLike, count: int | None = None) -> NDArray:
+def unique_names(names: Mapping[int, str]) -> dict[int, str]:
+    """The names of labels without repetition: the second of equal ones gets a number that no other name has.
+
+    Example:
+        >>> unique_names({1: "kidney", 2: "kidney", 3: "liver"})
+        {1: 'kidney', 2: 'kidney (2)', 3: 'liver'}
+    """
+    given = set(names.values())
+    unique: dict[int, str] = {}
+    for label, name in names.items():
+        numbered = (f"{name} ({number})" for number in itertools.count(2))
+        candidates = itertools.chain([name], (candidate for candidate in numbered if candidate not in given))
+        taken = set(unique.values())
+        unique[label] = next(candidate for candidate in candidates if candidate not in taken)
+    return unique
+
+
+def checked_b_values(b_values: ArrayLike, count: int | None = None, place: str = "") -> NDArray:
     """b-values in s/mm2 as a float array (n,), or an InputError that says what is wrong with them.
 
     Args:
         b_values: as given by a user or a file.
         count: how many images there are, when known.
+        place: where the b-values stand, for the sentence about a wrong count.
     """
     try:
         values = np.asarray(b_values, dtype=float).ravel()
@@ -173,8 +195,10 @@ def checked_b_values(b_values: ArrayLike, count: int | None = None) -> NDArray:
     if (values < 0).any():
         raise InputError(f"The b-values contain {values.min():g}; b-values are zero or positive, in s/mm2.")
     if count is not None and values.size != count:
+        found = f" (found in {place})" if place else ""
         raise InputError(
-            f"There are {values.size} b-values for {count} images. Give one b-value for each image, in their order."
+            f"There are {values.size} b-values for {count} images{found}. Give one b-value for each image, in their "
+            "order."
         )
     return values
 

@@ -16,7 +16,7 @@ from DeepMRILib.errors import InputError
 from DeepMRILib.mrml.nodes import newNode, nodeName
 from DeepMRILib.mrml.transaction import remember
 from DeepMRILib.mrml.volumes import affineFromNode, imageFromArray
-from DeepMRILib.volume import LabelVolume, Volume
+from DeepMRILib.volume import LabelVolume, Volume, unique_names
 
 LABEL_TAG = "DeepMRI.Label"
 """Marks the segments that ``segmentationFromLabels`` made: a second run replaces these and no others."""
@@ -49,8 +49,9 @@ def labelsFromSegmentation(
 ) -> tuple[LabelVolume, dict[int, str]]:
     """Segments as labels 1, 2, 3... on the grid of an image, with the name of each.
 
-    Where segments overlap, the later one counts. A segment without a voxel in the image keeps its label and its name
-    in the second value, but does not occur in the first.
+    Where segments overlap, the later one counts; where names are equal, the later one gets a number behind it. A
+    segment without a voxel in the image keeps its label and its name in the second value, but does not occur in the
+    first.
 
     Args:
         segmentIds: which segments, in the order of their labels; all when None.
@@ -66,7 +67,7 @@ def labelsFromSegmentation(
             f"No segment of {nodeName(segmentationNode)} has a voxel inside the image {nodeName(referenceVolumeNode)}. "
             "Draw the segments there, or choose another segmentation."
         )
-    names = {label: _segmentName(segmentationNode, segmentId) for label, segmentId in enumerate(ids, start=1)}
+    names = unique_names({n: _segmentName(segmentationNode, segmentId) for n, segmentId in enumerate(ids, start=1)})
     return LabelVolume(array, affineFromNode(referenceVolumeNode), names), names
 
 

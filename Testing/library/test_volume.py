@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from DeepMRILib.errors import InputError
-from DeepMRILib.volume import DiffusionVolume, LabelVolume, Volume, checked_mask
+from DeepMRILib.volume import DiffusionVolume, LabelVolume, Volume, checked_b_values, checked_mask, unique_names
 
 OBLIQUE = np.array([[-1.9, 0.3, 0, 80], [0.3, 1.9, 0.4, -60], [0, -0.3, 5.9, 10], [0, 0, 0, 1]], dtype=float)
 
@@ -73,3 +73,19 @@ def test_masks_are_checked_for_shape_place_and_content() -> None:
     for empty in (np.zeros((3, 4, 5)), np.full((3, 4, 5), np.nan)):
         with pytest.raises(InputError, match="mask is empty"):
             checked_mask(empty, volume)
+
+
+def test_regions_of_one_name_are_told_apart() -> None:
+    array = np.arange(5).reshape(1, 1, 5)
+    named = {1: "kidney", 2: "kidney", 3: "kidney (2)", 4: "kidney"}
+    labels = LabelVolume(array, np.eye(4), named)
+    assert labels.names == {1: "kidney", 2: "kidney (3)", 3: "kidney (2)", 4: "kidney (4)"}
+    assert LabelVolume(array, np.eye(4), labels.names).names == labels.names
+    # A label that does not occur takes no name away; one without a name may meet its number as another's name.
+    assert LabelVolume(array, np.eye(4), {3: "4", 9: "3"}).names == {1: "1", 2: "2", 3: "4", 4: "4 (2)"}
+    assert unique_names({}) == {}
+
+
+def test_a_wrong_count_of_b_values_says_where_they_stand() -> None:
+    with pytest.raises(InputError, match=r"3 b-values for 2 images \(found in dwi\.bval\)"):
+        checked_b_values([0, 1, 2], 2, "dwi.bval")

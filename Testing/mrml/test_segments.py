@@ -144,6 +144,15 @@ def test_later_segments_count_where_they_overlap():
     assert np.array_equal(labels.array == 2, block() == 1)
 
 
+def test_segments_of_one_name_are_told_apart():
+    """Also where the first of them has no voxel in the image, and so does not occur among the labels."""
+    image = volumeNode(AFFINES["oblique"])
+    node = segmentationFromLabels(Volume(block(), AFFINES["oblique"]), {2: "kidney", 1: "kidney", 3: "kidney"})
+    labels, names = labelsFromSegmentation(node, image)
+    assert names == {1: "kidney", 2: "kidney (2)", 3: "kidney (3)"}
+    assert labels.names == {2: "kidney (2)", 3: "kidney (3)"}
+
+
 def test_segment_that_was_drawn_as_a_surface():
     ball = (np.linalg.norm(np.indices((24, 24, 24)) - 11.5, axis=0) < 8).astype(np.uint8)
     image = nodeFromVolume(Volume(np.ones(ball.shape), AFFINES["oblique"]), "image")
