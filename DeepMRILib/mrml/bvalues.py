@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
+from collections.abc import Iterator
 
 import numpy as np
 import slicer
 from numpy.typing import NDArray
 
 from DeepMRILib.errors import InputError
-from DeepMRILib.files import bvalues as bvalueFiles
 from DeepMRILib.mrml.nodes import nodeName
 from DeepMRILib.mrml.sequences import browserOfProxy, frameValues, sequenceOfProxy
+from DeepMRILib.mrml.sidecars import sidecarBValues
 from DeepMRILib.volume import checked_b_values
 
 FRAME_TAG = "MultiVolume.FrameIdentifyingDICOMTagName"
@@ -40,23 +40,30 @@ def findBValues(node: slicer.vtkMRMLNode) -> tuple[NDArray | None, str]:
         return None, "No diffusion series is chosen."
     sequence = seriesSequence(node)
     images = imageCount(node)
-    for values, place in (
-        _ofNode(node),
-        _ofFrameLabels(node, sequence),
-        _ofIndex(sequence),
-        _ofSidecar(node, sequence),
-    ):
+    for values, place in _candidates(node, sequence):
         if not place:
             continue
         if values is None:
             return None, place
-        if values.size == images:
-            return values, place
-        return None, f"{place} holds {values.size} b-values for {images} images of {nodeName(node)}."
+        try:
+            return checked_b_values(values, images, place), place
+        except InputError as error:
+            return None, str(error)
     return None, (
         f"No b-values were found for {nodeName(node)}: not with the image, and no .bval file lies next to the file it "
         "was loaded from."
     )
+
+
+def _candidates(
+    node: slicer.vtkMRMLNode, sequence: slicer.vtkMRMLSequenceNode | None
+) -> Iterator[tuple[NDArray | None, str]]:
+    """b-values and their place, or what is wrong there; an empty place where there are none. Files come last."""
+    yield _ofNode(node)
+    yield _ofFrameLabels(node, sequence)
+    yield _ofIndex(sequence)
+    yield sidecarBValues(node)
+    yield sidecarBValues(sequence)
 
 
 def imageCount(node: slicer.vtkMRMLNode) -> int:
@@ -106,31 +113,6 @@ def _ofIndex(sequence: slicer.vtkMRMLSequenceNode | None) -> tuple[NDArray | Non
         return None, ""
     values = _numbers(frameValues(sequence))
     return (None, "") if values is None else (values, f"the index of the sequence {nodeName(sequence)}")
-
-
-def _ofSidecar(node: slicer.vtkMRMLNode, sequence: slicer.vtkMRMLSequenceNode | None) -> tuple[NDArray | None, str]:
-    for holder in (node, sequence):
-        storage = holder.GetStorageNode() if holder is not None and holder.IsA("vtkMRMLStorableNode") else None
-        name = storage.GetFullNameFromFileName() if storage is not None else ""
-        if not name:
-            continue
-        image = Path(name)
-        path = bvalueFiles.sidecar(image, _stem(image), bvalueFiles.B_VALUE_SIDECARS)
-        if path is None:
-            continue
-        try:
-            return bvalueFiles.read_b_values(path), path.name
-        except InputError as error:
-            return None, str(error)
-    return None, ""
-
-
-def _stem(path: Path) -> str:
-    """The name without .nii.gz, .seq.nrrd and the like."""
-    name = path.name.removesuffix(".gz")
-    for suffix in (".nii", ".nrrd", ".nhdr", ".mha", ".mhd"):
-        name = name.removesuffix(suffix)
-    return name.removesuffix(".seq")
 
 
 def _numbers(texts: list[str]) -> NDArray | None:

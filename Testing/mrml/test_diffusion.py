@@ -251,7 +251,7 @@ def test_sidecar_with_another_count_is_named(tmp_path, shared_data):
     (tmp_path / "dwi.bval").write_text("0 1000 1000")
     values, place = findBValues(node)
     assert values is None
-    assert "dwi.bval holds 3 b-values for 65 images" in place
+    assert "3 b-values for 65 images (found in dwi.bval)" in place
     (tmp_path / "dwi.bval").write_text("0 one thousand")
     assert "dwi.bval contains 'one'" in findBValues(node)[1]
 
