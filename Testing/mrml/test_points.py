@@ -6,10 +6,19 @@ import numpy as np
 import pytest
 import slicer
 import slicer.util
-from mrml_samples import aTransform, countNodes, throughBundle, transformNode
+from mrml_samples import (
+    AFFINES,
+    aTransform,
+    countNodes,
+    deformationNode,
+    throughBundle,
+    transformNode,
+    volumeNode,
+)
 
 from DeepMRILib.errors import InputError
 from DeepMRILib.mrml.points import fiducialsFromPoints, pointLabels, pointsFromFiducials
+from DeepMRILib.mrml.volumes import volumeFromNode
 
 pytestmark = pytest.mark.usefixtures("scene")
 
@@ -46,6 +55,41 @@ def test_positions_are_those_in_the_world():
     assert np.allclose(pointsFromFiducials(node), POINTS)
 
 
+@pytest.mark.parametrize("moved", ["image", "points", "both", "nothing"])
+def test_points_in_the_frame_of_a_volume(moved):
+    """What is clicked on a voxel is that voxel's index, whatever transform the image or the points are under."""
+    image = volumeNode(AFFINES["left-handed oblique"])
+    matrix = aTransform()
+    if moved in ("image", "both"):
+        image.SetAndObserveTransformNodeID(transformNode(matrix).GetID())
+    indices = np.array([[1.0, 2, 3], [4, 0, 2]])
+    inWorld = volumeFromNode(image).ras_from_voxel(indices)
+    if moved in ("image", "both"):
+        inWorld = inWorld @ matrix[:3, :3].T + matrix[:3, 3]
+    node = fiducialsFromPoints(inWorld, "clicked")
+    if moved in ("points", "both"):
+        node.SetAndObserveTransformNodeID(transformNode(aTransform() @ aTransform()).GetID())
+        fiducialsFromPoints(inWorld, "clicked", existing=node)
+    found = pointsFromFiducials(node, image)
+    assert np.allclose(volumeFromNode(image).voxel_from_ras(found), indices)
+    again = fiducialsFromPoints(found, "again", referenceVolume=image)
+    assert np.allclose(pointsFromFiducials(again), inWorld)
+
+
+def test_points_in_the_frame_of_a_deformed_volume():
+    """A linear transform above a deformation: both are followed, in the right order."""
+    image = volumeNode(AFFINES["oblique"])
+    bend, matrix = deformationNode(), aTransform()
+    bend.SetAndObserveTransformNodeID(transformNode(matrix).GetID())
+    image.SetAndObserveTransformNodeID(bend.GetID())
+    ownFrame = POINTS * 10
+    bent = np.array([bend.GetTransformToParent().TransformPoint(point) for point in ownFrame])
+    assert np.abs(bent - ownFrame).max() > 0.5
+    node = fiducialsFromPoints(ownFrame, "points", referenceVolume=image)
+    assert np.allclose(pointsFromFiducials(node), bent @ matrix[:3, :3].T + matrix[:3, 3], atol=1e-3)
+    assert np.allclose(pointsFromFiducials(node, image), ownFrame, atol=1e-2)
+
+
 def test_second_run_updates_the_node(scene):
     node = fiducialsFromPoints(POINTS, "points")
     nodes = countNodes(scene)
@@ -55,7 +99,10 @@ def test_second_run_updates_the_node(scene):
 
 
 def test_no_points():
-    assert pointsFromFiducials(fiducialsFromPoints(np.zeros((0, 3)), "none")).shape == (0, 3)
+    image = volumeNode()
+    image.SetAndObserveTransformNodeID(transformNode(aTransform()).GetID())
+    node = fiducialsFromPoints(np.zeros((0, 3)), "none", referenceVolume=image)
+    assert pointsFromFiducials(node).shape == pointsFromFiducials(node, image).shape == (0, 3)
 
 
 def test_bundle(scene, tmp_path):
@@ -73,3 +120,6 @@ def test_bad_points():
         fiducialsFromPoints([[1, 2]], "points")
     with pytest.raises(InputError, match="2 labels for 3 points"):
         fiducialsFromPoints(POINTS, "points", ["a", "b"])
+    node = fiducialsFromPoints(POINTS, "points")
+    with pytest.raises(InputError, match="not a volume"):
+        pointsFromFiducials(node, node)
