@@ -211,23 +211,42 @@ def checked_mask(mask: Volume | ArrayLike | None, volume: Volume) -> NDArray:
     """
     if mask is None:
         return np.ones(volume.shape, dtype=bool)
-    array = np.asarray(mask)
+    inside = np.nan_to_num(_on_grid(mask, volume, "mask")) != 0
+    if not inside.any():
+        raise InputError("The mask is empty: no voxel is inside. Draw or choose a region on the image.")
+    return inside
+
+
+def checked_labels(labels: LabelVolume | Volume | ArrayLike, volume: Volume) -> LabelVolume:
+    """Regions on the grid of ``volume``, from anything that holds whole numbers.
+
+    Raises:
+        InputError: another shape or another place in space, fractions, or no region.
+    """
+    array = _on_grid(labels, volume, "region image")
+    if not np.any(np.nan_to_num(array)):
+        raise InputError("The regions are empty: no voxel has a label. Draw or choose regions on the image.")
+    return labels if isinstance(labels, LabelVolume) else LabelVolume(array, volume.affine)
+
+
+def _on_grid(other: Volume | ArrayLike, volume: Volume, what: str) -> NDArray:
+    """The array of an image that must lie on the grid of ``volume``: numbers, without a fourth axis."""
+    array = np.ma.filled(other, 0) if isinstance(other, np.ma.MaskedArray) else np.asarray(other)
+    if array.dtype.kind not in "biuf":
+        raise InputError(f"The {what} holds values of type {array.dtype}; expected numbers, 0 for outside.")
     if array.ndim == 4 and array.shape[3] == 1:
         array = array[..., 0]
     if array.shape != volume.shape:
         raise InputError(
-            f"The mask has {_times(array.shape)} voxels and the image {_times(volume.shape)}. "
-            "Resample the mask to the image, or draw it there."
+            f"The {what} has {_times(array.shape)} voxels and the image {_times(volume.shape)}. "
+            f"Resample the {what} to the image, or draw it there."
         )
-    if isinstance(mask, Volume) and not mask.same_grid(volume):
+    if isinstance(other, Volume) and not other.same_grid(volume):
         raise InputError(
-            "The mask has as many voxels as the image but lies elsewhere in space (another origin, spacing or "
-            "orientation). Resample the mask to the image, or draw it there."
+            f"The {what} has as many voxels as the image but lies elsewhere in space (another origin, spacing or "
+            f"orientation). Resample the {what} to the image, or draw it there."
         )
-    inside = np.nan_to_num(array) != 0
-    if not inside.any():
-        raise InputError("The mask is empty: no voxel is inside. Draw or choose a region on the image.")
-    return inside
+    return array
 
 
 def _times(shape: tuple[int, ...]) -> str:

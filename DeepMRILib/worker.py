@@ -21,21 +21,25 @@ its parent is gone.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import queue
+import shutil
 import signal
 import sys
 import threading
 import time
+import traceback
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from DeepMRILib.errors import Cancelled, DeepMRIError, DeviceMemoryError
+from DeepMRILib.errors import Cancelled, DeepMRIError, DeviceMemoryError, OutputError
 
 JOB_FILE, RESULT_FILE, CANCEL_FILE = "job.json", "result.json", "cancel"
 ALIVE_EVERY_S = 1.0
 PROGRESS_EVERY_S = 0.05
+DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 POSIX = os.name == "posix"
 
 
@@ -81,8 +85,14 @@ def main() -> int:
     threading.Thread(target=_read_commands, args=(commands,), daemon=True).start()
     threading.Thread(target=_stay_alive, args=(protocol, os.getppid()), daemon=True).start()
     protocol.send(type="ready", pid=os.getpid())
-    while True:
-        _run(Path(json.loads(commands.get())["run"]), protocol)
+    try:
+        while True:
+            _run(Path(json.loads(commands.get())["run"]), protocol)
+    finally:
+        # Python would wait for the thread that reads standard input, and abort: the traceback is told here.
+        traceback.print_exc()
+        sys.stderr.flush()
+        os._exit(1)
 
 
 def _take_standard_output() -> BinaryIO:
@@ -110,18 +120,31 @@ def _stay_alive(protocol: Protocol, parent: int) -> None:
 
 
 def _end_with_children() -> None:
+    """End without a parent: nobody else removes the job's folder, which holds a patient's images."""
+    if _current:
+        shutil.rmtree(_current[-1], ignore_errors=True)
     if POSIX and os.getpgrp() == os.getpid():
         os.killpg(0, signal.SIGKILL)
     os._exit(0)
 
 
+_current: list[Path] = []
+"""The folder of the job that runs."""
+
+
 def _run(folder: Path, protocol: Protocol) -> None:
+    _current[:] = [folder]
     try:
         _compute(folder, JobProgress(protocol, folder / CANCEL_FILE))
     except Cancelled:
         protocol.send(type="cancelled")
     except DeepMRIError as error:
         protocol.send(type="error", kind=type(error).__name__, message=str(error))
+    except OSError as error:
+        if error.errno not in DISK_FULL:
+            raise
+        text = f"The disk of the temporary folder {folder.parent} is full. Free some space there and try again."
+        protocol.send(type="error", kind=OutputError.__name__, message=text)
     except MemoryError:
         text = "The computation needs more memory than is free. Close other programs, or take a smaller region."
         protocol.send(type="error", kind=DeviceMemoryError.__name__, message=text)

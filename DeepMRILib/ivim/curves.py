@@ -12,16 +12,25 @@ from DeepMRILib.tables import Table
 
 def region_curves(result: IVIMResult) -> list[Curve]:
     """Measured and fitted decay of each region, relative to its fitted S0."""
+    points, lines = _by_region(result.decay), _by_region(result.decay_fit)
     curves = []
-    for name in dict.fromkeys(result.decay.columns["region"]):
-        points, line = _rows(result.decay, name), _rows(result.decay_fit, name)
+    for name, measured in points.items():
+        line = lines[name]
         start = line["signal"][0]  # the curve begins at b = 0
-        curves.append(
-            Curve(name, points["b"], points["signal"] / start, points["sd"] / start, line["b"], line["signal"] / start)
-        )
+        signal, spread = measured["signal"] / start, measured["sd"] / start
+        curves.append(Curve(name, measured["b"], signal, spread, line["b"], line["signal"] / start))
     return curves
 
 
-def _rows(table: Table, region: str) -> dict[str, NDArray]:
-    chosen = np.array(table.columns["region"]) == region
-    return {name: np.array(values)[chosen] for name, values in table.columns.items()}
+def _by_region(table: Table) -> dict[str, dict[str, NDArray]]:
+    """The columns of each region; a region's rows stand together."""
+    if not table.columns:
+        return {}
+    names = np.array(table.columns["region"])
+    starts = np.flatnonzero(np.r_[True, names[1:] != names[:-1]])
+    columns = {key: np.array(values) for key, values in table.columns.items() if key != "region"}
+    ends = [*starts[1:], len(names)]
+    return {
+        str(names[start]): {key: values[start:end] for key, values in columns.items()}
+        for start, end in zip(starts, ends, strict=True)
+    }

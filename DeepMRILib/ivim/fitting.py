@@ -20,7 +20,7 @@ from DeepMRILib.ivim.regions import BOUNDED, decay_tables, on_bound, region_tabl
 from DeepMRILib.ivim.result import IVIMResult
 from DeepMRILib.progress import Progress, part
 from DeepMRILib.results import Provenance
-from DeepMRILib.volume import DiffusionVolume, LabelVolume, Volume, checked_mask
+from DeepMRILib.volume import DiffusionVolume, LabelVolume, Volume, checked_labels
 
 MANY_ON_BOUND = 0.2
 ENGINE = "bounded bi-exponential least squares in each voxel (variable projection, DeepMRILib.ivim.leastsquares)"
@@ -56,11 +56,14 @@ def fit(
         [0.0011, 0.0019]
     """
     started = time.perf_counter()
-    options = settings.validate(FitOptions() if options is None else options)
+    options = FitOptions() if options is None else options
+    if not isinstance(options, FitOptions):
+        raise InputError(f"The options of a fit are FitOptions, e.g. FitOptions(body_part='liver'); got {options!r}.")
+    options = settings.validate(options)
     if not isinstance(volume, DiffusionVolume):
         raise InputError("A fit needs a diffusion series: a 4D image with one b-value per image (DiffusionVolume).")
     if labels is not None:
-        checked_mask(labels, volume)
+        labels = checked_labels(labels, volume)
     bounds = _bounds(options)
     signals = prepare(volume, options, mask)
     prepared = time.perf_counter()

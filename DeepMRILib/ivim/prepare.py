@@ -15,6 +15,8 @@ DISTINCT_NEEDED = {"biexp": 4}
 """Distinct b-values that a model needs: one for each of its parameters."""
 BRIGHT_PERCENTILE = 99.0
 SAME_B, SAME_B_PART = 0.5, 0.03
+LARGEST, SMALLEST = 1e30, 1e-30
+"""Signals outside are damage: their squares do not fit into the float32 that maps are kept in."""
 LOW_B = 100.0
 """Images up to this b-value tell tissue from air: their mean has less noise than the one image at b = 0."""
 
@@ -125,19 +127,21 @@ def _usable_voxels(
 ) -> tuple[NDArray, tuple[str, ...]]:
     if np.iscomplexobj(series.array):
         raise InputError("The series holds complex values; a fit needs magnitudes. Take the absolute value first.")
+    if series.array.dtype.kind not in "fiub":
+        raise InputError(f"The series holds values of type {series.array.dtype}; a fit needs numbers.")
     low = np.flatnonzero(kept & (series.b_values <= max(series.b_values[kept].min(), LOW_B)))
     finite = np.ones(series.shape, dtype=bool)
     if not np.issubdtype(series.array.dtype, np.integer):
         for image in np.flatnonzero(kept):  # image by image: a mask of the whole series would be as large as itself
-            finite &= np.isfinite(series.array[..., image])
+            finite &= np.abs(series.array[..., image]) < LARGEST  # false for NaN too
     if not (finite & mask).any():
         raise InputError(
-            "No voxel inside the mask has a number in every image (NaN or infinite everywhere). "
+            "No voxel inside the mask has a usable number in every image (NaN or infinite everywhere). "
             "Check how the series was exported, or choose another mask."
         )
     start = sum(np.where(finite, series.array[..., image], 0).astype(np.float64) for image in low) / len(low)
     bright = float(np.percentile(start[finite & mask], BRIGHT_PERCENTILE))
-    inside = mask & finite & (start > max(threshold * bright, 0.0))
+    inside = mask & finite & (start > max(threshold * bright, SMALLEST))
     if not inside.any():
         raise InputError(
             "No voxel has a positive signal at the low b-values. Check that the series holds magnitude images, "

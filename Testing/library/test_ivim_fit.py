@@ -95,6 +95,28 @@ def test_damaged_and_background_voxels_are_left_out_and_said(series: DiffusionVo
     assert "2 voxels of background" in " ".join(result.provenance.notes)
 
 
+@pytest.mark.parametrize("scale", [1e36, 1e200, 1e-40, 1e-200])
+def test_signals_beyond_any_scanner_are_damage_and_said(scale: float) -> None:
+    series, _ = noise_free(PROTOCOL, scale)
+    with pytest.raises(InputError):
+        ivim.fit(series)
+
+
+@pytest.mark.parametrize("scale", [1e-20, 1e-3, 1e6, 1e20])
+def test_the_scale_of_signals_does_not_matter(scale: float) -> None:
+    series, truth = noise_free(PROTOCOL, scale)
+    maps = ivim.fit(series).maps
+    assert np.allclose(maps["D"].array.ravel(), truth[0], rtol=0.01)
+    assert np.allclose(maps["S0"].array, scale, rtol=1e-3)
+
+
+def test_a_thousand_regions_take_no_longer_than_the_fit(series: DiffusionVolume) -> None:
+    from DeepMRILib.ivim.curves import region_curves
+
+    labels = LabelVolume(np.arange(480).reshape(series.shape) + 1, series.affine)
+    assert len(region_curves(ivim.fit(series, labels=labels))) == 480
+
+
 def test_integer_images_are_fitted_as_they_are(series: DiffusionVolume) -> None:
     rounded = np.clip(np.rint(series.array), 0, None)
     maps = ivim.fit(series.with_array(rounded.astype(np.uint16))).maps
@@ -211,6 +233,8 @@ def test_bad_images_masks_and_settings_are_one_sentence(series: DiffusionVolume)
         (lambda: ivim.fit(series, mask=np.ones((2, 2, 2))), "mask has 2 x 2 x 2 voxels"),
         (lambda: ivim.fit(series, mask=Volume(np.ones(shape), elsewhere)), "lies elsewhere in space"),
         (lambda: ivim.fit(series, labels=LabelVolume(np.ones((2, 2, 2), int), series.affine)), "2 x 2 x 2 voxels"),
+        (lambda: ivim.fit(series, labels=np.zeros(shape)), "regions are empty"),
+        (lambda: ivim.fit(series, {"method": "lsq"}), "options of a fit are FitOptions"),
         (lambda: ivim.fit(series, ivim.FitOptions(method="magic")), "method is 'magic'"),
         (lambda: ivim.fit(series, ivim.FitOptions(body_part="custom", D_bounds=(0.003, 0.001))), "bounds of D"),
         (lambda: ivim.fit(series, ivim.FitOptions(b_max=15)), "needs at least 4 distinct"),

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from DeepMRILib.errors import InputError
-from DeepMRILib.volume import DiffusionVolume, LabelVolume, Volume, checked_b_values, checked_mask, unique_names
+from DeepMRILib.volume import DiffusionVolume, LabelVolume, Volume, checked_labels, checked_mask
 
 OBLIQUE = np.array([[-1.9, 0.3, 0, 80], [0.3, 1.9, 0.4, -60], [0, -0.3, 5.9, 10], [0, 0, 0, 1]], dtype=float)
 
@@ -89,3 +89,24 @@ def test_regions_of_one_name_are_told_apart() -> None:
 def test_a_wrong_count_of_b_values_says_where_they_stand() -> None:
     with pytest.raises(InputError, match=r"3 b-values for 2 images \(found in dwi\.bval\)"):
         checked_b_values([0, 1, 2], 2, "dwi.bval")
+
+
+def test_labels_come_from_anything_that_holds_whole_numbers() -> None:
+    volume = Volume(np.zeros((2, 2, 2)), OBLIQUE)
+    for labels in (np.eye(2)[..., None].repeat(2, 2), volume.like(np.ones((2, 2, 2), np.uint8))):
+        found = checked_labels(labels, volume)
+        assert isinstance(found, LabelVolume)
+        assert found.same_grid(volume)
+    for labels, words in (
+        (np.zeros((2, 2, 2)), "regions are empty"),
+        (np.ones((3, 2, 2)), "region image has 3 x 2 x 2 voxels"),
+        (np.full((2, 2, 2), "a"), "holds values of type"),
+    ):
+        with pytest.raises(InputError, match=words):
+            checked_labels(labels, volume)
+
+
+def test_a_masked_array_is_outside_where_it_is_masked() -> None:
+    volume = Volume(np.zeros((2, 1, 1)))
+    mask = np.ma.array(np.ones((2, 1, 1)), mask=[[[True]], [[False]]])
+    assert checked_mask(mask, volume).ravel().tolist() == [False, True]
