@@ -9,11 +9,13 @@ import contextlib
 import dataclasses
 import importlib
 import io
+import logging
 import re
 import sys
 import time
 import typing
-from collections.abc import Callable, Sequence
+import warnings
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -25,12 +27,14 @@ from DeepMRILib.options import from_json, settings
 
 PROGRAM = "deepmri"
 EXIT_BAD_INPUT, EXIT_STOPPED = 2, 130
+METAVARS = {"folder": "FOLDER", "model": "NAME|FOLDER"}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
     try:
-        return _dispatch(list(sys.argv[1:] if arguments is None else arguments))
+        with _quiet_libraries():
+            return _dispatch(list(sys.argv[1:] if arguments is None else arguments))
     except DeepMRIError as error:
         print(f"{PROGRAM}: {error}", file=sys.stderr)
         return EXIT_BAD_INPUT
@@ -42,6 +46,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (KeyboardInterrupt, Cancelled):
         print(f"\n{PROGRAM}: Stopped; nothing was written.", file=sys.stderr)
         return EXIT_STOPPED
+
+
+@contextlib.contextmanager
+def _quiet_libraries() -> Iterator[None]:
+    """No remarks of pydicom, nibabel and others between our lines: what matters to a user is one of our sentences."""
+    before = logging.root.manager.disable
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module=r"(?!DeepMRILib)")
+        logging.disable(logging.ERROR)
+        try:
+            yield
+        finally:
+            logging.disable(before)
 
 
 def _dispatch(arguments: list[str]) -> int:
@@ -107,15 +124,18 @@ def _one_sentence(box: str, program: str) -> str:
 
 
 def command_type(job: Job) -> type:
-    """A dataclass whose fields are a job's arguments: inputs, every setting, and where the result goes."""
+    """A dataclass whose fields are a job's arguments: inputs, every setting, and where the result goes.
+
+    Raises:
+        TypeError: two of them have one name; found when the job is tested, not by a user.
+    """
     tyro = require("tyro", "The command line")
     fields: list[tuple[str, Any, Any]] = []
     for item in job.inputs:
         hint = tyro.conf.Positional[Path] if item.required else (Path | None)
         default = dataclasses.MISSING if item.required else None
-        fields.append(
-            _argument(item.name, hint, default, item.help, metavar=item.name.upper() if item.required else "FILE")
-        )
+        shown = item.name.upper() if item.required else METAVARS.get(item.kind, "FILE")
+        fields.append(_argument(item.name, hint, default, item.help, metavar=shown))
         for flag, text in INPUT_FLAGS.get(item.kind, {}).items():
             fields.append(_argument(flag, str | None, None, text, metavar="FILE"))
     types = typing.get_type_hints(job.options_type)
@@ -130,9 +150,20 @@ def command_type(job: Job) -> type:
     fields.append(_argument("overwrite", flag, False, "Replace an older result in the output folder"))
     fields.append(_argument("no_report", flag, False, "Leave out report.html, the page with pictures"))
     fields.append(_argument("quiet", flag, False, "No progress bar", aliases=["-q"]))
+    _check_names(job, [(name, typing.get_type_hints(job.options_type).get(name) is bool) for name, *_ in fields])
     made = dataclasses.make_dataclass(job.name, fields, kw_only=True)
     made.__doc__ = job.summary + "."
     return made
+
+
+def _check_names(job: Job, names: Sequence[tuple[str, bool]]) -> None:
+    """Inputs, their further flags, settings and our own arguments share one namespace; a switch takes --no-x too."""
+    seen = {"help", "h", "o", "q"}
+    for name, switch in names:
+        for taken in (name, f"no_{name}") if switch else (name,):
+            if taken in seen:
+                raise TypeError(f"{job.key}: two arguments of its command are called {taken}; rename one of them")
+            seen.add(taken)
 
 
 def _argument(
@@ -151,7 +182,7 @@ def run_command(job: Job, command: Any) -> int:
     given = dataclasses.asdict(command)
     options = from_json(job.options_type, {item.name: given[item.name] for item in settings(job.options_type)})
     check_output(command.output, overwrite=command.overwrite)
-    inputs = {item.name: read_input(item, given) for item in job.inputs}
+    inputs = {item.name: read_input(item, given, job.method) for item in job.inputs}
     bar = _silent if command.quiet else ProgressBar()
     result = job.run(inputs, options, bar)
     with new_folder(command.output, overwrite=command.overwrite) as folder:

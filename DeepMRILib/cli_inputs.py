@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from DeepMRILib.errors import InputError
 from DeepMRILib.jobs import Input
 
 INPUT_FLAGS: dict[str, dict[str, str]] = {
@@ -18,14 +19,22 @@ INPUT_FLAGS: dict[str, dict[str, str]] = {
 """Further arguments that a kind of input takes."""
 
 
-def read_input(item: Input, given: Mapping[str, Any]) -> Any:
-    """One input from the file that the user named; None if an optional one was not named.
+def read_input(item: Input, given: Mapping[str, Any], method: str) -> Any:
+    """One input from the file, folder or model that the user named; None if an optional one was not named.
+
+    Args:
+        item: the input.
+        given: the command's arguments by name.
+        method: for which a model must be.
 
     Raises:
         InputError: the file is missing, damaged or of another kind.
+        WeightsError: there is no such model, or it is for another method.
     """
     path = given[item.name]
-    return None if path is None else READERS[item.kind](path, given)
+    if path is None:
+        return None
+    return _find_model(path, method) if item.kind == "model" else READERS[item.kind](path, given)
 
 
 def _read_diffusion(path: Path, given: Mapping[str, Any]) -> Any:
@@ -37,7 +46,8 @@ def _read_diffusion(path: Path, given: Mapping[str, Any]) -> Any:
 def _b_values(text: str | None) -> Any:
     from DeepMRILib import files
 
-    if text is not None and not Path(text).exists() and re.fullmatch(r"[-+\d\s.,;eE]+", text):
+    # Numbers first: to look for a file of that name fails when the list is longer than a name may be.
+    if text is not None and re.fullmatch(r"[-+\d\s.,;eE]+", text):
         return files.parse_b_values(text)
     return _path(text)
 
@@ -64,11 +74,33 @@ def _read_points(path: Path, _: Mapping[str, Any]) -> Any:
     return files.read_points(path)
 
 
+def _read_array(path: Path, _: Mapping[str, Any]) -> Any:
+    from DeepMRILib import files
+
+    return files.read_array(path)
+
+
+def _read_folder(path: Path, _: Mapping[str, Any]) -> Path:
+    if not path.is_dir():
+        what = "is a file; a folder was expected" if path.exists() else "does not exist"
+        raise InputError(f"The folder {path} {what}. Check the path.")
+    return path
+
+
+def _find_model(path: Path, method: str) -> Path:
+    """The folder of a model: one that is a model's, or the store's model of that name."""
+    from DeepMRILib.model_store import CARD, ModelStore, open_model
+
+    is_name = path.name == str(path) and not (path / CARD).exists()
+    return (ModelStore().find(str(path), method) if is_name else open_model(path, method)).folder
+
+
 READERS = {
     "volume": _read_volume,
     "mask": _read_volume,
     "labels": _read_labels,
     "points": _read_points,
+    "array": _read_array,
+    "folder": _read_folder,
     "diffusion": _read_diffusion,
-    "model": lambda path, _: path,
 }

@@ -15,7 +15,10 @@ from DeepMRILib.errors import InputError
 from DeepMRILib.options import validate
 from DeepMRILib.progress import Progress
 
-Kind = Literal["volume", "diffusion", "mask", "labels", "points", "model"]
+Kind = Literal["volume", "diffusion", "mask", "labels", "points", "array", "folder", "model"]
+"""What a job is given: ``Volume`` (volume, mask), ``DiffusionVolume``, ``LabelVolume``, points (n, 3) in RAS mm,
+``ndarray``, the ``Path`` of a folder, or the ``Path`` of a model's folder (``model_store.open_model``).
+"""
 
 
 @dataclass(frozen=True)

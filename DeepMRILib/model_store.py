@@ -11,7 +11,6 @@ import contextlib
 import os
 import shutil
 import sys
-import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -30,6 +29,7 @@ from DeepMRILib.weight_files import (
     sha256_of,
     write_safetensors,
 )
+from DeepMRILib.writing import move_aside, refusals_as_errors, replacing_folder
 
 __all__ = [
     "Model",
@@ -278,8 +278,9 @@ class ModelStore:
         folder = self.folder / name
         if not folder.is_dir():
             raise WeightsError(f"There is no model {name!r} in {self.folder}.")
-        with _as_output_error(f"The model {name} cannot be deleted"):
-            shutil.rmtree(self._move_aside(folder).parent)
+        with refusals_as_errors(f"The model {name} cannot be deleted"):
+            # its name goes first, in one step: no half-deleted model is ever seen
+            shutil.rmtree(move_aside(folder).parent)
 
     def _put(self, name: str, fill: Callable[[Path], None], *, overwrite: bool) -> Model:
         """Let ``fill`` write a model into a hidden sibling, then give it its name in one step."""
@@ -288,34 +289,11 @@ class ModelStore:
             raise OutputError(f"The name {name} belongs to a model of the extension; choose another.")
         if target.exists() and not overwrite:
             raise OutputError(f"There is already a model {name} in {self.folder}. Choose another name, or overwrite.")
-        with _as_output_error(f"The model {name} cannot be written to {self.folder}"):
+        with refusals_as_errors(f"The model {name} cannot be written to {self.folder}"):
             self.folder.mkdir(parents=True, exist_ok=True)
-            part = Path(tempfile.mkdtemp(prefix=f".{name}.", suffix=".part", dir=self.folder))
-            try:
+            with replacing_folder(target) as part:
                 fill(part)
-                part.chmod(0o755)  # mkdtemp's are the owner's alone; a shared store is read by others
-                self._swap_in(part, target)
-            finally:
-                shutil.rmtree(part, ignore_errors=True)
         return open_model(target)
-
-    def _swap_in(self, part: Path, target: Path) -> None:
-        """The old model goes only after the new one stands."""
-        if not target.exists():
-            part.replace(target)
-            return
-        old = self._move_aside(target)
-        try:
-            part.replace(target)
-        except OSError:
-            old.replace(target)
-            raise
-        finally:
-            shutil.rmtree(old.parent, ignore_errors=True)
-
-    def _move_aside(self, folder: Path) -> Path:
-        """Take a model's name away in one step, so that no half-deleted model is ever seen."""
-        return folder.replace(Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".old", dir=self.folder)) / "old")
 
     def _own_folders(self) -> Iterator[Path]:
         if self.folder.is_dir():
@@ -332,14 +310,3 @@ class ModelStore:
         for folder in folders:
             with contextlib.suppress(WeightsError):
                 yield open_model(folder, shipped=shipped)
-
-
-@contextlib.contextmanager
-def _as_output_error(what: str) -> Iterator[None]:
-    """Say why the disk refused."""
-    try:
-        yield
-    except OutputError:
-        raise
-    except OSError as error:
-        raise OutputError(f"{what}: {error.strerror or error}. Check the folder's rights and free space.") from error

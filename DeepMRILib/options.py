@@ -8,7 +8,11 @@ A setting's name, type, default, range, unit and help stand in one place::
         b_max: float = option(1000.0, "Leave out images above this b-value", unit="s/mm2", range=(0, 1e5))
 
 The command line, the worker's JSON, the panel's parameter node, the tooltips and the table in the docs are all
-made from that. Types: bool, int, float, str, Literal, Path, and tuples of these.
+made from that. Types: bool, int, float, str, Literal of words, Path, and tuples of these.
+
+No setting is None: the doors could not show it. "None" is a word among the choices (``Literal["none", "z-score"]``),
+0 of a number (``0 takes all samples``, said in its help), an empty text or an empty tuple. A file is no setting but
+an input, and an input may be left out.
 """
 
 from __future__ import annotations
@@ -91,6 +95,8 @@ def settings(options_type: type) -> tuple[Setting, ...]:
 
 def _setting(item: dataclasses.Field, hint: Any) -> Setting:
     kind, length = _entry_type(item.name, hint)
+    if item.default is None:
+        raise TypeError(f"{item.name}: no setting is None; a word, 0 or an empty text says that there is none")
     meta = item.metadata
     return Setting(
         name=item.name,
@@ -118,6 +124,8 @@ def _entry_type(name: str, hint: Any) -> tuple[Any, int | None]:
         raise TypeError(
             f"{name}: a setting is a bool, int, float, str, Path, Literal or a tuple of one of them, not {hint}"
         )
+    if typing.get_origin(hint) is Literal and not all(isinstance(choice, str) for choice in typing.get_args(hint)):
+        raise TypeError(f"{name}: the choices of a setting are words, as the doors show them, not {hint}")
     return hint, length
 
 
@@ -211,4 +219,4 @@ def markdown_table(options_type: type) -> str:
 def _shown(value: Any) -> str:
     if isinstance(value, tuple):
         return " ".join(map(str, value))
-    return "" if value is None else str(value)
+    return str(value)

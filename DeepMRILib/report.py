@@ -12,12 +12,10 @@ Everything that is passed in is shown as text: nothing in a file name or a DICOM
 from __future__ import annotations
 
 import base64
-import errno
 import html
 import io
 import math
 import os
-import secrets
 import sys
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -31,6 +29,7 @@ from DeepMRILib import __version__
 from DeepMRILib.errors import OutputError
 from DeepMRILib.report_style import CSS
 from DeepMRILib.tables import Table
+from DeepMRILib.writing import refusals_as_errors, replacing
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -140,13 +139,11 @@ class Report:
             OutputError: the file exists and ``overwrite`` is False, or it cannot be written there.
         """
         path = Path(path)
-        try:
+        with refusals_as_errors(f"The report cannot be written to {path}"):
             _check_place(path, overwrite)
-            _replace(path, self.html().encode("utf-8"))
-        except OutputError:
-            raise
-        except OSError as error:
-            raise OutputError(f"The report cannot be written to {path}: {_reason(error)}") from error
+            page = self.html().encode("utf-8")
+            with replacing(path) as (draft,):
+                draft.write_bytes(page)
         return path
 
 
@@ -168,24 +165,6 @@ def _check_place(path: Path, overwrite: bool) -> None:
         raise OutputError(f"The report {path} exists already. Choose another name, or allow overwriting.")
     if not path.parent.is_dir():
         raise OutputError(f"The report cannot be written to {path}: the folder is missing. Make {path.parent} first.")
-
-
-def _replace(path: Path, content: bytes) -> None:
-    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
-    try:
-        with draft.open("xb") as file:
-            file.write(content)
-        draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)
-
-
-def _reason(error: OSError) -> str:
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return "the disk is full. Free some space, or choose another place."
-    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-        return "you have no right to write there. Choose another folder."
-    return f"{error.strerror or error}. Choose another place."
 
 
 def _shown(value: Any, spec: str = "") -> str:

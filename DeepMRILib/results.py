@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-import errno
 import json
-import os
-import shutil
-import tempfile
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -20,6 +17,7 @@ from DeepMRILib import __version__, files
 from DeepMRILib.errors import OutputError
 from DeepMRILib.tables import Table
 from DeepMRILib.volume import DiffusionVolume, LabelVolume, Volume
+from DeepMRILib.writing import new_sibling, refusals_as_errors, replacing_folder
 
 RESULT_FILE = "result.json"
 
@@ -59,7 +57,9 @@ class Result:
     - ``dict[str, Volume]``: one NIfTI per entry, named by its key
     - ``Volume``, ``DiffusionVolume``, ``LabelVolume``: one NIfTI named by the field (with .bval and .bvec, or .tsv)
     - ``Table``: one CSV named by the field
-    - ``Provenance`` and plain values: entries of result.json
+    - ``ndarray``: one .npy named by the field; ``dict[str, ndarray]``: one .npz
+    - ``Provenance`` and plain values: entries of result.json, numbers with all their digits. JSON has no NaN and no
+      infinity: they become ``null`` and ``"inf"``, ``"-inf"``.
     """
 
     provenance: Provenance
@@ -79,7 +79,7 @@ class Result:
         entries: dict[str, Any] = {}
         for item in dataclasses.fields(self):
             _write_field(folder, item.name, getattr(self, item.name), entries)
-        text = json.dumps(entries, indent=2, default=_json_value, allow_nan=True)
+        text = json.dumps(_plain(entries), indent=2, allow_nan=False)
         (folder / RESULT_FILE).write_text(text + "\n", encoding="utf-8")
 
 
@@ -100,18 +100,29 @@ def _write_field(folder: Path, name: str, value: Any, entries: dict[str, Any]) -
         entries[name] = {}
         for key, volume in value.items():
             _write_field(folder, key, volume, entries[name])
+    elif isinstance(value, np.ndarray):
+        files.write_array(value, folder / f"{name}.npy")
+        entries[name] = {"file": f"{name}.npy"}
+    elif isinstance(value, dict) and value and all(isinstance(entry, np.ndarray) for entry in value.values()):
+        files.write_arrays(value, folder / f"{name}.npz")
+        entries[name] = {"file": f"{name}.npz", "arrays": list(value)}
     elif dataclasses.is_dataclass(value):
         entries[name] = dataclasses.asdict(value)
     elif value is not None:
         entries[name] = value
 
 
-def _json_value(value: Any) -> Any:
-    if isinstance(value, np.generic):
-        return value.item()
-    if isinstance(value, np.ndarray):
-        return value.tolist()
-    return str(value)
+def _plain(value: Any) -> Any:
+    """A value as valid JSON can hold it."""
+    if isinstance(value, (np.ndarray, np.generic)):
+        value = value.tolist()
+    if isinstance(value, dict):
+        return {str(key): _plain(entry) for key, entry in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(entry) for entry in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None if math.isnan(value) else str(value)
+    return value if value is None or isinstance(value, (bool, int, float, str)) else str(value)
 
 
 def check_output(folder: Path | str, *, overwrite: bool = False) -> Path:
@@ -135,8 +146,8 @@ def check_output(folder: Path | str, *, overwrite: bool = False) -> Path:
     parent = folder.absolute().parent
     if not parent.is_dir():
         raise OutputError(f"The folder {parent} does not exist. Make it first, or choose another output.")
-    with writing(folder):
-        shutil.rmtree(_partial_folder(folder))
+    with refusals_as_errors(f"{folder} cannot be written"):
+        new_sibling(folder).rmdir()
     return folder
 
 
@@ -147,56 +158,5 @@ def new_folder(folder: Path | str, *, overwrite: bool = False) -> Iterator[Path]
     With ``overwrite`` the old folder goes only after the new one stands.
     """
     folder = check_output(folder, overwrite=overwrite)
-    with writing(folder):
-        partial = _partial_folder(folder)
-        try:
-            yield partial
-            _put_in_place(partial, folder)
-        finally:
-            shutil.rmtree(partial, ignore_errors=True)
-
-
-def _partial_folder(folder: Path) -> Path:
-    partial = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.absolute().parent))
-    partial.chmod(0o777 & ~_umask())  # mkdtemp makes it private; a result has the rights of any other folder
-    return partial
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
-
-
-def _put_in_place(partial: Path, folder: Path) -> None:
-    if not folder.exists():
-        partial.rename(folder)
-        return
-    old = _partial_folder(folder)
-    folder.rename(old / folder.name)
-    try:
-        partial.rename(folder)
-    except OSError:
-        (old / folder.name).rename(folder)
-        raise
-    finally:
-        shutil.rmtree(old, ignore_errors=True)
-
-
-@contextmanager
-def writing(place: Path) -> Iterator[None]:
-    """Turn the operating system's refusals to write into sentences."""
-    try:
-        yield
-    except OutputError:
-        raise
-    except PermissionError as error:
-        raise OutputError(f"No right to write {place}. Choose a folder of your own.") from error
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise OutputError(
-                f"The disk is full: {place} could not be written. Free some space, or choose another disk."
-            ) from error
-        if error.errno == errno.EROFS:
-            raise OutputError(f"The disk of {place} is read-only. Choose a folder on another disk.") from error
-        raise
+    with refusals_as_errors(f"{folder} cannot be written"), replacing_folder(folder) as partial:
+        yield partial

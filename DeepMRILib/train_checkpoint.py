@@ -12,10 +12,11 @@ from typing import Any
 
 import torch
 
-from DeepMRILib.errors import InputError, OutputError
+from DeepMRILib.errors import InputError
 from DeepMRILib.options import to_json
-from DeepMRILib.training import Epoch, TrainOptions
+from DeepMRILib.train_options import Epoch, TrainOptions
 from DeepMRILib.weight_files import load_torch_file
+from DeepMRILib.writing import replacing
 
 FORMAT = 1
 # Settings that do not change the steps already made: they may differ when a training goes on.
@@ -83,19 +84,10 @@ def write(path: Path, identity: dict[str, Any], state: State, parts: Mapping[str
         },
         buffer,
     )
-    part = path.with_name(f".{path.name}.part")
-    try:
-        with part.open("wb") as file:
-            file.write(buffer.getbuffer())
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
-    except OSError as error:
-        raise OutputError(
-            f"The checkpoint {path} cannot be written: {error.strerror or error}. Check the folder and its free space."
-        ) from error
-    finally:
-        part.unlink(missing_ok=True)
+    with replacing(path) as (part,), part.open("wb") as file:
+        file.write(buffer.getbuffer())
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def read(path: Path, identity: dict[str, Any]) -> tuple[State, dict[str, Any]]:

@@ -18,8 +18,8 @@ from DeepMRILib import train_checkpoint as checkpoints
 from DeepMRILib.errors import Cancelled, InputError
 from DeepMRILib.progress import Progress
 from DeepMRILib.train_data import Batches, as_dataset, epoch_order, epoch_seed, loader, to_device
+from DeepMRILib.train_options import Epoch, Loss, TrainOptions, TrainResult
 from DeepMRILib.train_parallel import Ranks, join
-from DeepMRILib.training import Epoch, Loss, TrainOptions, TrainResult
 
 REPORT_SECONDS = 0.05
 POLY_POWER = 0.9  # of nnU-Net (Isensee 2021) and DeepLab, where the schedule comes from

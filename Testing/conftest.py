@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 from pathlib import Path
 
 import pytest
+import required
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -29,12 +31,24 @@ def own_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monke
     monkeypatch.setenv("DEEPMRI_HOME", str(tmp_path_factory.mktemp("deepmri_home")))
 
 
-def pytest_sessionfinish(session: pytest.Session) -> None:
-    """With DEEPMRI_REQUIRE_DATA, real data that are there and were not used are a failure."""
-    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
-    if reporter is None or not os.environ.get("DEEPMRI_REQUIRE_DATA") or not (ROOT.parent / "shared" / "data").is_dir():
+def pytest_sessionstart() -> None:
+    """Where nothing may be left out, PyTorch must be there: many tests would skip themselves without it."""
+    if not required.everything():
         return
-    unused = [report.nodeid for report in reporter.stats.get("skipped", []) if "real data" in str(report.longrepr)]
+    try:
+        importlib.import_module("torch")
+    except ImportError as error:
+        raise pytest.UsageError(f"DEEPMRI_REQUIRE_DATA is set, and PyTorch is missing: {error}") from error
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Where nothing may be left out, a skipped test of the real data is a failure; if there are any data here."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    expected = _data_folder().is_dir() or "DEEPMRI_TEST_DATA" in os.environ
+    if reporter is None or not required.everything() or not expected:
+        return
+    skipped = {report.nodeid for report in reporter.stats.get("skipped", [])}
+    unused = [item.nodeid for item in session.items if "shared_data" in item.fixturenames and item.nodeid in skipped]
     if unused:
-        reporter.write_line(f"The real data are there, but were not used by: {', '.join(unused)}", red=True)
+        reporter.write_line(f"The real data of {_data_folder()} were not used by: {', '.join(unused)}", red=True)
         session.exitstatus = pytest.ExitCode.TESTS_FAILED

@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 from DeepMRILib.errors import InputError, OutputError
 from DeepMRILib.files import dicom, metaimage, nifti, nrrd, nrrd_diffusion
 from DeepMRILib.files import directions as _directions
+from DeepMRILib.files.arrays import read_array, write_array, write_arrays
 from DeepMRILib.files.bvalues import (
     DIRECTION_SIDECARS,
     b_values_for,
@@ -29,19 +30,23 @@ from DeepMRILib.files.bvalues import (
 )
 from DeepMRILib.files.dicom_series import looks_like_dicom
 from DeepMRILib.files.labels import NAMES_SUFFIX, as_labels, label_names, names_text
-from DeepMRILib.files.paths import input_file, replacing
+from DeepMRILib.files.paths import input_file
 from DeepMRILib.files.points import read_points
 from DeepMRILib.volume import DiffusionVolume, LabelVolume, Volume, checked_b_values
+from DeepMRILib.writing import replacing
 
 __all__ = [
     "label_names",
     "parse_b_values",
+    "read_array",
     "read_b_values",
     "read_diffusion",
     "read_directions",
     "read_labels",
     "read_points",
     "read_volume",
+    "write_array",
+    "write_arrays",
     "write_b_values",
     "write_diffusion",
     "write_directions",

@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from DeepMRILib.errors import InputError
-from DeepMRILib.files.paths import input_file, replacing, unreadable
+from DeepMRILib.files.paths import input_file, unreadable
 from DeepMRILib.volume import checked_b_values
+from DeepMRILib.writing import replacing
 
 LARGEST_TABLE = 10_000_000
 """Bytes of the largest table of numbers that is read: a million b-values."""

@@ -1,15 +1,12 @@
-"""What every reader and writer needs: paths that are checked, sizes that are believable, files written whole or not."""
+"""What every reader needs: paths that are checked and sizes that are believable."""
 
 from __future__ import annotations
 
 import math
-import os
-import secrets
-from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterable
 from pathlib import Path
 
-from DeepMRILib.errors import InputError, OutputError
+from DeepMRILib.errors import InputError
 
 DEFLATE_LIMIT = 1100
 """No deflate stream expands more than 1032 times, so a header that claims more is wrong."""
@@ -80,39 +77,3 @@ def _bytes(count: int) -> str:
             return f"{count:.4g} {unit}"
         count /= 1000
     raise AssertionError  # the loop always returns
-
-
-@contextmanager
-def replacing(*targets: Path) -> Iterator[tuple[Path, ...]]:
-    """Temporary siblings to write to, which take the place of ``targets`` when all of them have been written.
-
-    When the block fails, the old files stand as they were and nothing is left behind.
-
-    Raises:
-        OutputError: the folder is missing or not ours to write to, the disk is full, or a target is a folder.
-    """
-    folders = {target.parent for target in targets}
-    for folder in folders:
-        if not folder.is_dir():
-            raise OutputError(f"The folder {folder} does not exist. Create it, or choose another place.")
-    for target in targets:
-        if target.is_dir():
-            raise OutputError(f"{target} is a folder; a file of that name cannot be written. Choose another name.")
-    # The whole name stays at the end: writers go by the extension.
-    siblings = tuple(target.with_name(f".{secrets.token_hex(4)}.{target.name}") for target in targets)
-    with ExitStack() as cleanup:
-        for sibling in siblings:
-            cleanup.callback(_remove, sibling)
-        try:
-            yield siblings
-            for sibling, target in zip(siblings, targets, strict=True):
-                os.replace(sibling, target)  # noqa: PTH105 - the name says that it is atomic
-        except OSError as error:
-            reason = error.strerror or str(error)
-            raise OutputError(
-                f"{targets[0]} cannot be written ({reason}). Check the free space and your right to write there."
-            ) from error
-
-
-def _remove(path: Path) -> None:
-    path.unlink(missing_ok=True)

@@ -27,7 +27,7 @@ def example_arguments(job, folder: Path) -> list[str]:
         value = job.example_inputs().get(item.name)
         if value is None:
             continue
-        path = write_input(value, folder / item.name)
+        path = write_input(value, folder / item.name, item.kind)
         arguments += [str(path)] if item.required else [f"--{item.name.replace('_', '-')}", str(path)]
     for name, setting in job.quick:
         entries = setting if isinstance(setting, tuple) else (setting,)
@@ -35,7 +35,7 @@ def example_arguments(job, folder: Path) -> list[str]:
     return arguments
 
 
-def write_input(value: object, stem: Path) -> Path:
+def write_input(value: object, stem: Path, kind: str) -> Path:
     path = stem.with_suffix(".nii.gz")
     if isinstance(value, DiffusionVolume):
         files.write_diffusion(value, path)
@@ -43,7 +43,10 @@ def write_input(value: object, stem: Path) -> Path:
         files.write_labels(value, path)
     elif isinstance(value, Volume):
         files.write_volume(value, path)
-    elif isinstance(value, np.ndarray):
+    elif kind == "array":
+        path = stem.with_suffix(".npy")
+        files.write_array(value, path)
+    elif kind == "points":
         path = stem.with_suffix(".csv")
         np.savetxt(path, value, delimiter=",", header="x,y,z", comments="")
     else:

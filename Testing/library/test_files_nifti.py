@@ -267,7 +267,7 @@ def test_no_right_to_read_or_write(a_volume: Volume) -> None:
         with without_root():
             with pytest.raises(InputError, match=r"v\.nii cannot be read \(Permission denied\)"):
                 files.read_volume(folder / "v.nii")
-            with pytest.raises(OutputError, match=r"w\.nii\.gz cannot be written \(Permission denied\)"):
+            with pytest.raises(OutputError, match=r"w\.nii\.gz cannot be written: you have no right to write"):
                 files.write_volume(a_volume, folder / "w.nii.gz")
         assert [file.name for file in folder.iterdir()] == ["v.nii"]
 
@@ -283,7 +283,7 @@ def test_a_full_disk_leaves_the_old_file_and_nothing_else(tmp_path: Path, rng: n
     try:
         resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, limits[1]))
         for suffix in (".nii", ".nii.gz", ".nrrd"):
-            with pytest.raises(OutputError, match=rf"v\{suffix[:4]}.* cannot be written \(File too large\)"):
+            with pytest.raises(OutputError, match=rf"v\{suffix[:4]}.* cannot be written: File too large"):
                 files.write_volume(Volume(rng.normal(size=(40, 40, 40))), tmp_path / f"v{suffix}")
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -97,19 +98,38 @@ def test_an_existing_model_is_kept_unless_told_otherwise(store: ModelStore) -> N
 
 def test_a_failed_replacement_leaves_the_old_model(store: ModelStore, monkeypatch: pytest.MonkeyPatch) -> None:
     store.save(a_card(), WEIGHTS)
-    replace_path = Path.replace
+    rename = Path.rename
 
     def full_disk(self: Path, target: Path) -> Path:
-        if self.suffix == ".part":
+        if self.name.startswith(".") and target.name == "net-1":
             raise OSError(28, "No space left on device")
-        return replace_path(self, target)
+        return rename(self, target)
 
-    monkeypatch.setattr(Path, "replace", full_disk)
-    with pytest.raises(OutputError, match="cannot be written to .*No space left"):
+    monkeypatch.setattr(Path, "rename", full_disk)
+    with pytest.raises(OutputError, match="cannot be written to .*: the disk is full"):
         store.save(a_card(version="2"), WEIGHTS, overwrite=True)
     monkeypatch.undo()
     assert store.check("net-1").card.version == "1.2"
     assert files_in(store.folder) == ["net-1", "net-1/model.json", "net-1/model.safetensors"]
+
+
+def test_an_old_model_that_cannot_be_put_back_is_kept(store: ModelStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    store.save(a_card(), WEIGHTS)
+    rename = Path.rename
+
+    def broken(self: Path, target: Path) -> Path:
+        if target.name == "net-1" and target.parent == store.folder:
+            raise OSError(5, "Input/output error")
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "rename", broken)
+    with pytest.raises(OutputError, match="it is kept in ") as caught:
+        store.save(a_card(version="2"), WEIGHTS, overwrite=True)
+    monkeypatch.undo()
+    kept = Path(re.search(r"kept in (.*)\. Move", str(caught.value))[1])
+    assert open_model(kept).card.version == "1.2"
+    assert len(open_model(kept).load_weights()) == len(WEIGHTS)
+    assert store.list() == []
 
 
 def test_a_store_that_cannot_be_written_says_so(tmp_path: Path) -> None:

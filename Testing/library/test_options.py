@@ -71,6 +71,36 @@ def test_a_type_that_no_door_can_show_is_refused() -> None:
         settings(Bad)
 
 
+def test_choices_are_words() -> None:
+    @dataclass(frozen=True)
+    class Numbered:
+        order: Literal[1, 2] = option(1, "Order of the spline")
+
+    @dataclass(frozen=True)
+    class Several:
+        modes: tuple[Literal["a", None], ...] = option(("a",), "Modes")
+
+    with pytest.raises(TypeError, match="order: the choices of a setting are words"):
+        settings(Numbered)
+    with pytest.raises(TypeError, match="modes: the choices of a setting are words"):
+        settings(Several)
+
+
+def test_no_setting_is_none() -> None:
+    @dataclass(frozen=True)
+    class Empty:
+        name: str = option(None, "A name")
+
+    @dataclass(frozen=True)
+    class Optional:
+        level: float | None = option(1.0, "A level")
+
+    with pytest.raises(TypeError, match="name: no setting is None"):
+        settings(Empty)
+    with pytest.raises(TypeError, match="level: a setting is a bool"):
+        settings(Optional)
+
+
 @pytest.mark.parametrize("job", JOBS, ids=lambda job: job.key)
 def test_every_setting_of_every_job_is_documented_and_its_default_is_valid(job) -> None:
     options_type = job.options_type

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+import required
 
-pytest.importorskip("slicer", reason="needs Slicer's MRML libraries: pip install slicer-core")
+required.need("slicer", "needs Slicer's MRML libraries: pip install slicer-core")
 
 
 @pytest.fixture

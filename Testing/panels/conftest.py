@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+import required
 
-pytest.importorskip("PySide6", reason="panels are tested on PySide6: pip install PySide6-Essentials")
-pytest.importorskip("slicer_core", reason="panels are tested on Slicer's nodes: pip install slicer-core")
+required.need("PySide6", "panels are tested on PySide6: pip install PySide6-Essentials")
+required.need("slicer_core", "panels are tested on Slicer's nodes: pip install slicer-core")
 
 import slicerapp
 

@@ -1,0 +1,180 @@
+"""Inputs on the command line that are no images: arrays, folders, models by name or place, typed b-values."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import subprocess
+import sys
+import typing
+from pathlib import Path
+
+import numpy as np
+import pydicom
+import pytest
+from files_dicom_writer import write_classic
+from files_samples import a_scanned_series
+from toy_job import TOY
+
+from DeepMRILib import cli, files
+from DeepMRILib.cli_inputs import READERS, read_input
+from DeepMRILib.errors import InputError, WeightsError
+from DeepMRILib.jobs import JOBS, Input, Kind
+from DeepMRILib.model_store import ModelCard, ModelStore
+from DeepMRILib.options import option
+from DeepMRILib.volume import DiffusionVolume
+
+pytest.importorskip("safetensors")
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def inputs(tmp_path: Path) -> Path:
+    """A folder with an array and, in the user's store, a model of the toy's."""
+    np.save(tmp_path / "a.npy", np.array([1.0, 2.5]))
+    save_model(ModelStore())
+    return tmp_path
+
+
+def save_model(store: ModelStore, name: str = "toy-net", method: str = "toy") -> Path:
+    return store.save(ModelCard(name, method, "1", "Apache-2.0", "here"), {"w": np.zeros(1, np.float32)}).folder
+
+
+def run_toy(*arguments: object) -> int:
+    command = cli._parse({"run": cli.command_type(TOY)}, ["run", *map(str, arguments)], "deepmri toy")
+    return cli.run_command(TOY, command)
+
+
+def test_a_job_gets_array_folder_and_model_and_its_result_is_read_back(inputs: Path) -> None:
+    out = inputs / "out"
+    given = ("--folder", inputs, "--model", "toy-net", "-o", out, "-q")
+    assert run_toy(inputs / "a.npy", "--factor", 3, *given) == 0
+    assert np.array_equal(np.load(out / "product.npy"), [3.0, 7.5])
+    with np.load(out / "parts.npz") as parts:
+        assert {name: parts[name].tolist() for name in parts.files} == {"first": [3.0], "file": [7.5]}
+    entries = json.loads((out / "result.json").read_text(), parse_constant=pytest.fail)
+    assert entries["product"] == {"file": "product.npy"}
+    assert entries["parts"] == {"file": "parts.npz", "arrays": ["first", "file"]}
+    assert entries["seen"]["mean"] is None
+    assert entries["seen"]["model"] == "toy-net"
+    assert "a.npy" in entries["seen"]["files"]
+
+
+def find(text: str, method: str = "toy") -> Path:
+    return read_input(Input("model", "model", "A model"), {"model": Path(text)}, method)
+
+
+def test_a_model_is_a_name_of_the_store_or_a_place(
+    inputs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stored = find("toy-net")
+    assert stored == ModelStore().folder / "toy-net"
+    elsewhere = save_model(ModelStore(tmp_path / "elsewhere"))
+    assert find(str(elsewhere)) == elsewhere
+    monkeypatch.chdir(elsewhere.parent)
+    assert find("toy-net").resolve() == elsewhere  # a model that lies here is meant before one of the store
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "toy-net").mkdir()
+    assert find("toy-net") == stored  # a folder that is no model is not meant
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("nosuch", "There is no model 'nosuch' in .*Models here: toy-net"),
+        ("no/such", "There is no model in no.such"),
+        ("other", "other is for ivim, not for toy"),
+    ],
+)
+def test_a_model_that_is_not_there_or_not_for_the_method(inputs: Path, text: str, words: str) -> None:
+    save_model(ModelStore(), "other", "ivim")
+    with pytest.raises(WeightsError, match=words):
+        find(text)
+
+
+def test_a_folder_must_be_one(tmp_path: Path) -> None:
+    item = Input("folder", "folder", "A folder")
+    (tmp_path / "file").touch()
+    for name, words in (("nosuch", "does not exist"), ("file", "is a file; a folder was expected")):
+        with pytest.raises(InputError, match=words):
+            read_input(item, {"folder": tmp_path / name}, "toy")
+
+
+def test_every_kind_has_a_reader() -> None:
+    assert set(typing.get_args(Kind)) == {*READERS, "model"}
+
+
+# -- names --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("job", JOBS, ids=lambda job: job.key)
+def test_the_arguments_of_a_job_have_one_name_each(job) -> None:
+    names = [item.name for item in dataclasses.fields(cli.command_type(job))]
+    assert len(set(names)) == len(names)
+    assert {"output", "overwrite", "quiet", "no_report"} < set(names)
+
+
+@dataclasses.dataclass(frozen=True)
+class Clashing:
+    quiet: bool = option(False, "Less noise")
+
+
+@dataclasses.dataclass(frozen=True)
+class Negated:
+    report: bool = option(True, "Write the report")
+
+
+@dataclasses.dataclass(frozen=True)
+class WithBvals:
+    bvals: float = option(1.0, "Something else")
+
+
+@pytest.mark.parametrize(
+    ("options", "inputs", "name"),
+    [
+        (Clashing, (), "quiet"),
+        (Negated, (), "no_report"),
+        (WithBvals, (Input("volume", "diffusion", "A series"),), "bvals"),
+        (Clashing, (Input("output", "volume", "An image"),), "output"),
+        (Clashing, (Input("a", "volume", "An image"), Input("a", "mask", "A mask")), "a"),
+    ],
+)
+def test_a_clash_of_names_is_named(options: type, inputs: tuple[Input, ...], name: str) -> None:
+    job = dataclasses.replace(TOY, options=f"test_cli_inputs:{options.__name__}", inputs=inputs)
+    with pytest.raises(TypeError, match=f"toy.run: two arguments of its command are called {name};"):
+        cli.command_type(job)
+
+
+# -- typed b-values, and libraries that talk ----------------------------------------------------------------------
+
+
+def test_many_typed_b_values_are_read_as_numbers(tmp_path: Path, rng: np.random.Generator) -> None:
+    values = np.repeat(np.arange(0, 1200, 40), 4).astype(float)
+    series = DiffusionVolume(rng.normal(size=(2, 2, 2, 120)).astype(np.float32), np.eye(4), values)
+    files.write_diffusion(series, tmp_path / "dwi.nii.gz")
+    (tmp_path / "dwi.bval").unlink()
+    typed = ",".join(f"{value:.3f}" for value in values)
+    assert len(typed) > 255  # longer than a file's name may be
+    item = Input("volume", "diffusion", "A series")
+    given = {"volume": tmp_path / "dwi.nii.gz", "bvals": typed, "bvecs": None}
+    assert np.array_equal(read_input(item, given, "ivim").b_values, values)
+
+
+def test_what_pydicom_remarks_is_not_shown(tmp_path: Path, rng: np.random.Generator) -> None:
+    paths = write_classic(tmp_path / "in", a_scanned_series(rng))
+    for path in paths:
+        dataset = pydicom.dcmread(path)
+        dataset.PixelData += bytes(64)
+        dataset.save_as(path)
+    command = [sys.executable, "-m", "DeepMRILib", "ivim", "fit", str(tmp_path / "in"), "-o", str(tmp_path / "out")]
+    loud = subprocess.run(
+        [sys.executable, "-c", f"from DeepMRILib import files; files.read_volume({str(paths[0])!r})"],
+        cwd=ROOT, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert "UserWarning" in loud.stderr  # as pydicom has it
+    ran = subprocess.run(
+        command, cwd=ROOT, capture_output=True, text=True, check=False, env={**os.environ, "COLUMNS": "60"}
+    )
+    assert "UserWarning" not in ran.stderr
+    assert "pixel data" not in ran.stderr.lower()
