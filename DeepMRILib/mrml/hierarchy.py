@@ -28,22 +28,26 @@ def placeBeside(node: slicer.vtkMRMLNode, source: slicer.vtkMRMLNode, folder: st
         folder: put it into a folder of that name beside the input, made when absent. Slicer's scalar volume export
             takes the item above a volume for its study, so use none where results should be exported.
     """
-    if source.IsA("vtkMRMLSequenceNode"):
-        # What is seen of a sequence, and has a place and a transform, is its proxy.
-        source = proxyOfSequence(source) or source
-    scene = node.GetScene()
-    hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(scene)
-    sourceItem = itemOf(source)
-    parent = hierarchy.GetItemParent(sourceItem)
+    source = _seen(source)
+    hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(node.GetScene())
+    parent = hierarchy.GetItemParent(itemOf(source))
     if folder:
         parent = _childFolder(hierarchy, parent, folder)
     # Moves the item where there is one already: the application makes them, slicer-core alone does not.
-    item = hierarchy.CreateItem(parent, node)
-    if node.IsA("vtkMRMLTransformableNode") and source.IsA("vtkMRMLTransformableNode"):
-        node.SetAndObserveTransformNodeID(source.GetTransformNodeID())
-    if node is not source:
-        node.SetNodeReferenceID(SOURCE_ROLE, source.GetID())
-        _referToInstances(hierarchy, item, source, sourceItem)
+    hierarchy.CreateItem(parent, node)
+    _follow(node, source)
+
+
+def placeResult(node: slicer.vtkMRMLNode, source: slicer.vtkMRMLNode, folder: str | None = None) -> None:
+    """Put a result where its input is, as ``placeBeside``, unless it is a result of that input already.
+
+    Then it stays where the user has put it in the subject hierarchy; only its transform and its references follow the
+    input, whose frame its voxels are in.
+    """
+    if sourceOf(node) is not _seen(source):
+        placeBeside(node, source, folder)
+    else:
+        _follow(node, _seen(source))
 
 
 def sourceOf(node: slicer.vtkMRMLNode) -> slicer.vtkMRMLNode | None:
@@ -58,6 +62,20 @@ def itemOf(node: slicer.vtkMRMLNode) -> int:
     return item or hierarchy.CreateItem(hierarchy.GetSceneItemID(), node)
 
 
+def _seen(source: slicer.vtkMRMLNode) -> slicer.vtkMRMLNode:
+    """What is seen of a sequence, and has a place and a transform, is its proxy; any other node is that itself."""
+    return (proxyOfSequence(source) or source) if source.IsA("vtkMRMLSequenceNode") else source
+
+
+def _follow(node: slicer.vtkMRMLNode, source: slicer.vtkMRMLNode) -> None:
+    """The input's transform, and references to the input."""
+    if node.IsA("vtkMRMLTransformableNode") and source.IsA("vtkMRMLTransformableNode"):
+        node.SetAndObserveTransformNodeID(source.GetTransformNodeID())
+    if node is not source:
+        node.SetNodeReferenceID(SOURCE_ROLE, source.GetID())
+        _referToInstances(node, source)
+
+
 def _childFolder(hierarchy: slicer.vtkMRMLSubjectHierarchyNode, parent: int, name: str) -> int:
     children = vtk.vtkIdList()
     hierarchy.GetItemChildren(parent, children)
@@ -67,9 +85,9 @@ def _childFolder(hierarchy: slicer.vtkMRMLSubjectHierarchyNode, parent: int, nam
     return hierarchy.CreateFolderItem(parent, name)
 
 
-def _referToInstances(
-    hierarchy: slicer.vtkMRMLSubjectHierarchyNode, item: int, source: slicer.vtkMRMLNode, sourceItem: int
-) -> None:
+def _referToInstances(node: slicer.vtkMRMLNode, source: slicer.vtkMRMLNode) -> None:
+    hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(node.GetScene())
+    item, sourceItem = itemOf(node), itemOf(source)
     constants = slicer.vtkMRMLSubjectHierarchyConstants
     referenced = constants.GetDICOMReferencedInstanceUIDsAttributeName()
     instances = (

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import slicer
 import slicer.util
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from DeepMRILib.errors import InputError
 from DeepMRILib.files.bvalues import parse_b_values
@@ -18,20 +18,33 @@ from DeepMRILib.ivim import FitOptions, IVIMResult, PhantomOptions, phantom
 from DeepMRILib.ivim.curves import region_curves
 from DeepMRILib.ivim.prepare import check_b_values
 from DeepMRILib.ivim.quantities import PARAMETERS, QUALITY, QUANTITIES
-from DeepMRILib.mrml.bvalues import findBValues, imageCount
+from DeepMRILib.mrml.bvalues import findBValues, imageCount, seriesSequence
 from DeepMRILib.mrml.codes import setQuantity
 from DeepMRILib.mrml.diffusion import diffusionFromNode, nodeFromDiffusion
 from DeepMRILib.mrml.display import showMap
-from DeepMRILib.mrml.hierarchy import placeBeside
+from DeepMRILib.mrml.hierarchy import placeBeside, placeResult
 from DeepMRILib.mrml.nodes import nodeName
 from DeepMRILib.mrml.plots import chartFromCurves
 from DeepMRILib.mrml.segments import labelsFromSegmentation, maskFromSegment, segmentationFromLabels
-from DeepMRILib.mrml.sequences import frameNodes, proxyOfSequence, sequenceFromFrames, sequenceOfProxy
+from DeepMRILib.mrml.sequences import (
+    browserOfProxy,
+    frameNodes,
+    hasFrame,
+    inStep,
+    proxyOfSequence,
+    replaceFrame,
+    selectedFrame,
+    sequenceFromFrames,
+    sequenceOfProxy,
+)
 from DeepMRILib.mrml.tables import tableNodeFromTable
 from DeepMRILib.mrml.transaction import discard
 from DeepMRILib.mrml.volumes import nodeFromVolume
 from DeepMRILib.tables import Table
+from DeepMRILib.volume import checked_b_values
 
+MAP_ATTRIBUTE = "DeepMRI.Map"
+"""Says which map a node holds: a second run leaves its colours and window as the user has set them."""
 SERIES_CLASSES = ("vtkMRMLDiffusionWeightedVolumeNode", "vtkMRMLVectorVolumeNode", "vtkMRMLSequenceNode")
 
 
@@ -81,12 +94,7 @@ def describeBValues(node: Any, typed: str) -> str:
     """What the panel says about a series: how many images, which b-values, and where they come from."""
     if node is None:
         return ""
-    try:
-        values, place = typedBValues(typed), "typed"
-    except InputError as error:
-        return str(error)
-    if values is None:
-        values, place = findBValues(node)
+    values, place = _bValues(node, typed)
     if values is None:
         return place
     shown = ", ".join(f"{value:g}" for value in np.unique(values))
@@ -94,19 +102,24 @@ def describeBValues(node: Any, typed: str) -> str:
 
 
 def missingBValues(node: Any, typed: str) -> str:
-    """Why the series cannot be fitted for want of b-values, in one sentence; "" when it can."""
+    """Why the series cannot be fitted for want of b-values, in a sentence or two; "" when it can."""
+    values, place = _bValues(node, typed)
+    if values is None:
+        return place if typed.strip() else f"{place} Type the b-values above."
     try:
-        values = typedBValues(typed)
-        if values is None:
-            values, place = findBValues(node)
-            if values is None:
-                return f"{place} Type the b-values above."
-        if len(values) != imageCount(node):
-            return f"There are {len(values)} b-values for {imageCount(node)} images; type one for each image."
-        check_b_values(np.asarray(values), FitOptions(fit_s0=False))
+        check_b_values(values, FitOptions(fit_s0=False))
     except InputError as error:
         return str(error)
     return ""
+
+
+def _bValues(node: Any, typed: str) -> tuple[NDArray | None, str]:
+    """The b-values typed, or else found, and where they come from; or None and what is wrong."""
+    try:
+        values = typedBValues(typed)
+        return findBValues(node) if values is None else (checked_b_values(values, imageCount(node)), "typed")
+    except InputError as error:
+        return None, str(error)
 
 
 def seriesFrames(node: Any) -> list[Any]:
@@ -161,9 +174,23 @@ def referenceVolume(seriesNode: Any) -> Any:
 # ---- outputs
 
 
-def deliverFit(result: IVIMResult, seriesNode: Any, outputs: FitNodes, *, qualityMaps: bool = False) -> FitNodes:
-    """Put a fit's maps, table and plot beside the series; nodes in ``outputs`` are updated, others are made."""
-    made = {f"{name}Map": _mapNode(result, name, seriesNode, outputs) for name in _mapNames(qualityMaps)}
+def deliverFit(
+    result: IVIMResult, seriesNode: Any, outputs: FitNodes, *, qualityMaps: bool = False, frame: int | None = None
+) -> FitNodes:
+    """Put a fit's maps, table and plot beside the series; nodes in ``outputs`` are updated, others are made.
+
+    Where an output shows a sequence of maps that plays along with the series (after ``deliverFrames``), the map of the
+    fitted frame is replaced there. An output that shows any other sequence is left alone, and a new node made.
+
+    Args:
+        frame: which frame of its sequence was fitted (``sequences.selectedFrame`` at that time), where the user may
+            have moved on since; by default the one that the series shows now.
+    """
+    frame = selectedFrame(seriesNode) if frame is None else frame
+    made = {
+        f"{name}Map": _mapNode(result, name, seriesNode, getattr(outputs, f"{name}Map"), frame)
+        for name in _mapNames(qualityMaps)
+    }
     return dataclasses.replace(outputs, **made, **_numbers(result, result.regions, seriesNode, outputs))
 
 
@@ -178,7 +205,7 @@ def _numbers(result: IVIMResult, regions: Table, seriesNode: Any, outputs: FitNo
         existing=outputs.decayChart,
     )
     for node in (table, chart):
-        placeBeside(node, seriesNode)
+        placeResult(node, seriesNode)
     return {"regionsTable": table, "decayChart": chart}
 
 
@@ -186,19 +213,59 @@ def _mapNames(qualityMaps: bool) -> tuple[str, ...]:
     return PARAMETERS + (QUALITY if qualityMaps else ())
 
 
-def _mapNode(result: IVIMResult, name: str, seriesNode: Any, outputs: FitNodes) -> Any:
-    node = nodeFromVolume(result.maps[name], f"{nodeName(seriesNode)} {name}", getattr(outputs, f"{name}Map"))
-    _describe(node, result, name)
-    placeBeside(node, seriesNode)
+def _mapNode(result: IVIMResult, name: str, seriesNode: Any, existing: Any, frame: int | None) -> Any:
+    isProxy = browserOfProxy(existing) is not None
+    if isProxy and not _belongs(existing, seriesNode, frame):
+        # What is only written into a proxy is lost as soon as another frame is selected.
+        existing, isProxy = None, False
+    node = existing
+    if not isProxy or frame == selectedFrame(existing):
+        node = nodeFromVolume(result.maps[name], f"{nodeName(seriesNode)} {name}", existing)
+        if node.GetAttribute(MAP_ATTRIBUTE) != name:
+            _show(node, name)
+        _describe(node, result, name)
+    if isProxy:
+        content = _frameMap(result, name, seriesNode)
+        replaceFrame(node, frame, content)
+        _discardFrames([content])
+    placeResult(node, seriesNode)
     return node
 
 
+def _belongs(proxy: Any, seriesNode: Any, frame: int | None) -> bool:
+    """Whether a proxy shows the map of the frame that was fitted: a whole series, in step with it."""
+    return (
+        frame is not None
+        and seriesSequence(seriesNode) is None
+        and inStep(proxy, seriesNode)
+        and hasFrame(proxy, frame)
+    )
+
+
+def _show(node: Any, name: str) -> None:
+    showMap(node, QUANTITIES[name].colour, QUANTITIES[name].window)
+
+
 def _describe(node: Any, result: IVIMResult, name: str) -> None:
-    """Colours, quantity and unit, and which engine and version made the map."""
+    """Quantity and unit, and which engine and version made the map."""
     quantity = QUANTITIES[name]
-    showMap(node, quantity.colour, quantity.window)
     setQuantity(node, name, quantity.unit)
     node.SetDescription(f"{quantity.meaning}; {result.provenance.engine}; DeepMRI {result.provenance.version}")
+    node.SetAttribute(MAP_ATTRIBUTE, name)
+
+
+def _frameMap(result: IVIMResult, name: str, seriesNode: Any) -> Any:
+    """One frame of a sequence of maps. Its proxy takes over its description at each change of frames."""
+    node = nodeFromVolume(result.maps[name], f"{nodeName(seriesNode)} {name}")
+    _describe(node, result, name)
+    return node
+
+
+def _discardFrames(frames: Sequence[Any]) -> None:
+    """Remove what a sequence has copied."""
+    for frame in frames:
+        discard(frame.GetDisplayNode())
+        discard(frame)
 
 
 def deliverFrames(
@@ -207,8 +274,16 @@ def deliverFrames(
     """Put the fits of all frames into the scene: each map a sequence in step with the series, the rest in one table.
 
     The returned maps are the proxies that show the selected frame; the plot shows the first frame.
+
+    Raises:
+        InputError: the sequence that the series belonged to is gone, or has another number of frames by now.
     """
     source = sequenceOfProxy(seriesNode)
+    if source is None:
+        raise InputError(
+            f"The sequence of {nodeName(seriesNode)} was deleted while its frames were fitted: the maps have no frames "
+            "to belong to. Load the sequence again, or fit the one frame."
+        )
     made = {
         f"{name}Map": _mapSequence(results, name, seriesNode, source, getattr(outputs, f"{name}Map"))
         for name in _mapNames(qualityMaps)
@@ -223,16 +298,16 @@ def deliverFrames(
 
 
 def _mapSequence(results: Sequence[IVIMResult], name: str, seriesNode: Any, source: Any, existing: Any) -> Any:
-    frames = [nodeFromVolume(result.maps[name], f"{nodeName(seriesNode)} {name}") for result in results]
-    sequence = sequenceFromFrames(
-        frames, source, f"{nodeName(seriesNode)} {name} frames", sequenceOfProxy(existing) if existing else None
-    )
-    for frame in frames:
-        discard(frame.GetDisplayNode())
-        discard(frame)
+    known = sequenceOfProxy(existing) if inStep(existing, seriesNode) else None
+    frames = [_frameMap(result, name, seriesNode) for result in results]
+    sequence = sequenceFromFrames(frames, source, f"{nodeName(seriesNode)} {name} frames", known)
+    _discardFrames(frames)
     proxy = proxyOfSequence(sequence)
-    _describe(proxy, results[0], name)
-    placeBeside(proxy, seriesNode)
+    if known is None:
+        _show(proxy, name)
+    # Of the codes Slicer copies nothing from a frame to its proxy.
+    setQuantity(proxy, name, QUANTITIES[name].unit)
+    placeResult(proxy, seriesNode)
     return proxy
 
 

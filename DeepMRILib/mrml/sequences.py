@@ -27,6 +27,40 @@ def sequenceOfProxy(node: slicer.vtkMRMLNode | None) -> slicer.vtkMRMLSequenceNo
     return None if browser is None else browser.GetSequenceNode(node)
 
 
+def sourceNodes(seriesNode: slicer.vtkMRMLNode | None) -> list[slicer.vtkMRMLNode]:
+    """The nodes that a run on ``seriesNode`` depends on: itself, and its sequence when it shows a frame of one."""
+    nodes = (seriesNode, sequenceOfProxy(seriesNode))
+    return [node for node in nodes if node is not None]
+
+
+def selectedFrame(node: slicer.vtkMRMLNode | None) -> int | None:
+    """Which frame of its sequence ``node`` shows, counted from 0; None when it shows none."""
+    browser = browserOfProxy(node)
+    return browser.GetSelectedItemNumber() if browser is not None and browser.GetNumberOfItems() else None
+
+
+def inStep(proxy: slicer.vtkMRMLNode | None, source: slicer.vtkMRMLNode) -> bool:
+    """Whether ``proxy`` shows what belongs to the frame that ``source`` shows: one browser moves both."""
+    browser = browserOfProxy(proxy)
+    if browser is None or browser is not browserOfProxy(source):
+        return False
+    return browser.GetSequenceNode(proxy) is not browser.GetSequenceNode(source)
+
+
+def hasFrame(proxy: slicer.vtkMRMLNode, number: int) -> bool:
+    """Whether the sequence that ``proxy`` shows has something at frame ``number`` of its browser."""
+    if not 0 <= number < browserOfProxy(proxy).GetNumberOfItems():
+        return False
+    return sequenceOfProxy(proxy).GetDataNodeAtValue(_indexValue(proxy, number)) is not None
+
+
+def replaceFrame(proxy: slicer.vtkMRMLNode, number: int, content: slicer.vtkMRMLNode) -> None:
+    """Copy ``content`` into frame ``number`` of the sequence that ``proxy`` shows; the proxy itself stays as it is."""
+    sequence = sequenceOfProxy(proxy)
+    remember(sequence)
+    sequence.UpdateDataNodeAtValue(content, _indexValue(proxy, number))
+
+
 def frameNodes(sequence: slicer.vtkMRMLSequenceNode) -> list[slicer.vtkMRMLNode]:
     """The data nodes of a sequence in their order.
 
@@ -84,6 +118,11 @@ def proxyOfSequence(sequence: slicer.vtkMRMLSequenceNode) -> slicer.vtkMRMLNode 
         if proxy is not None:
             return proxy
     return None
+
+
+def _indexValue(proxy: slicer.vtkMRMLNode, number: int) -> str:
+    """Frames are counted in the browser's first sequence; those of the others belong to it by their index value."""
+    return browserOfProxy(proxy).GetMasterSequenceNode().GetNthIndexValue(number)
 
 
 def _browsersOf(sequence: slicer.vtkMRMLSequenceNode) -> list[slicer.vtkMRMLSequenceBrowserNode]:

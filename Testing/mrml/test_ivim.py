@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import slicer
 import slicer.util
+from mrml_samples import aTransform, transformNode, volumeNode
 
 from DeepMRILib import ivim
 from DeepMRILib.errors import InputError
@@ -13,7 +14,7 @@ from DeepMRILib.ivim.example import fit_inputs
 from DeepMRILib.jobs import find_job
 from DeepMRILib.mrml import ivim as nodes
 from DeepMRILib.mrml.diffusion import nodeFromDiffusion
-from DeepMRILib.mrml.hierarchy import sourceOf
+from DeepMRILib.mrml.hierarchy import itemOf, sourceOf
 from DeepMRILib.mrml.segments import segmentationFromLabels
 from DeepMRILib.mrml.transaction import transaction
 from DeepMRILib.mrml.volumes import nodeFromVolume
@@ -129,31 +130,52 @@ def test_a_second_run_updates_and_a_failing_one_changes_nothing(scene, series) -
     assert np.array_equal(slicer.util.arrayFromVolume(made.DMap), before)
 
 
-def test_all_frames_of_a_sequence_of_series(scene, series) -> None:
-    sequence = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSequenceNode", "exams")
-    sequence.SetIndexName("time")
-    for n in range(3):
-        frame = nodeFromDiffusion(series.with_array(series.array * (n + 1)), f"exam {n}")
-        sequence.SetDataNodeAtValue(frame, str(n))
-        slicer.mrmlScene.RemoveNode(frame)
-    browser = a_browser(sequence)
-    proxy = browser.GetProxyNode(sequence)
-    frames = nodes.seriesFrames(proxy)
-    assert len(frames) == 3
-    typed = " ".join(f"{b:g}" for b in series.b_values)
-    results = [JOB.run(nodes.fitInputs(frame, typed, geometryNode=proxy)) for frame in frames]
-    with transaction(scene):
-        made = nodes.deliverFrames(results, proxy, nodes.FitNodes())
-    count = scene.GetNumberOfNodes()
-    browser.SetSelectedItemNumber(2)
-    slicer.modules.sequences.logic().UpdateProxyNodesFromSequences(browser)
-    shown = slicer.util.arrayFromVolume(made.S0Map).transpose(2, 1, 0)
-    assert np.array_equal(shown, results[2].maps["S0"].array)
-    assert np.median(shown) == pytest.approx(3 * np.median(results[0].maps["S0"].array), rel=1e-3)
-    with transaction(scene):
-        again = nodes.deliverFrames(results, proxy, made)
-    assert scene.GetNumberOfNodes() == count
-    assert again.DMap is made.DMap
+def test_a_second_run_keeps_what_the_user_has_set(scene, series) -> None:
+    """Window, colours and the place in the subject hierarchy stay; transform, quantity and description follow."""
+    node = nodeFromDiffusion(series, "dwi")
+    _, made = fit(node)
+    display = made.DMap.GetDisplayNode()
+    display.SetWindowLevelMinMax(0.001, 0.002)
+    display.SetAndObserveColorNodeID("vtkMRMLColorTableNodeGrey")
+    made.DMap.SetDescription("")
+    made.DMap.SetVoxelValueUnits(None)
+    hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(scene)
+    folder = hierarchy.CreateFolderItem(hierarchy.GetSceneItemID(), "mine")
+    for result in (made.DMap, made.regionsTable):
+        hierarchy.SetItemParent(itemOf(result), folder)
+    node.SetAndObserveTransformNodeID(transformNode(aTransform()).GetID())
+    fit(node, outputs=made)
+    assert (display.GetWindowLevelMin(), display.GetWindowLevelMax()) == pytest.approx((0.001, 0.002))
+    assert display.GetColorNodeID() == "vtkMRMLColorTableNodeGrey"
+    assert hierarchy.GetItemParent(itemOf(made.DMap)) == hierarchy.GetItemParent(itemOf(made.regionsTable)) == folder
+    assert made.DMap.GetTransformNodeID() == node.GetTransformNodeID()
+    assert "least squares" in made.DMap.GetDescription()
+    assert made.DMap.GetVoxelValueUnits().GetCodeValue() == "mm2/s"
+
+
+@pytest.mark.parametrize("filled", [False, True])
+def test_a_node_that_the_user_chose_is_shown_and_placed_as_a_new_one(scene, series, filled: bool) -> None:
+    """An empty one from the selector's "create new", or an old image that lies elsewhere."""
+    node = nodeFromDiffusion(series, "dwi")
+    hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(scene)
+    study = hierarchy.CreateStudyItem(hierarchy.GetSceneItemID(), "study")
+    hierarchy.CreateItem(study, node)
+    node.SetAndObserveTransformNodeID(transformNode(aTransform()).GetID())
+    chosen = scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "mine") if not filled else volumeNode()
+    _, made = fit(node, outputs=nodes.FitNodes(fMap=chosen))
+    assert made.fMap is chosen
+    assert chosen.GetDisplayNode().GetWindowLevelMax() == pytest.approx(0.5)
+    assert chosen.GetTransformNodeID() == node.GetTransformNodeID()
+    assert hierarchy.GetItemParent(itemOf(chosen)) == study
+
+
+def test_the_same_sentence_on_a_wrong_count_wherever_it_is_said(scene, series) -> None:
+    node = nodeFromDiffusion(series, "dwi")
+    said = "There are 2 b-values for 9 images. Give one b-value for each image, in their order."
+    assert nodes.missingBValues(node, "0 50") == nodes.describeBValues(node, "0 50") == said
+    with pytest.raises(InputError) as caught:
+        fit(node, bValues="0 50")
+    assert str(caught.value) == said
 
 
 def test_the_phantom_is_sample_data_with_known_truth(scene) -> None:
