@@ -15,17 +15,17 @@ import sys
 import time
 import typing
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
-from DeepMRILib import __version__
+from DeepMRILib import __version__, cli_models
 from DeepMRILib.cli_inputs import INPUT_FLAGS, read_input
 from DeepMRILib.errors import Cancelled, DeepMRIError, InputError, require
 from DeepMRILib.jobs import JOBS, Job, load
 from DeepMRILib.options import from_json, settings
 
-PROGRAM = "deepmri"
+PROGRAM, MODELS = "deepmri", "models"
 EXIT_BAD_INPUT, EXIT_STOPPED = 2, 130
 METAVARS = {"folder": "FOLDER", "model": "NAME|FOLDER"}
 
@@ -67,8 +67,14 @@ def _dispatch(arguments: list[str]) -> int:
         return 0
     methods = dict.fromkeys(job.method for job in JOBS)
     method = arguments[0] if arguments else "--help"
+    if method == MODELS:
+        tyro = require("tyro", "The command line")
+        config = (tyro.conf.PositionalRequiredArgs, tyro.conf.FlagCreatePairsOff)
+        print(_parse(cli_models.COMMANDS, arguments[1:] or ["--help"], f"{PROGRAM} {MODELS}", config))
+        return 0
     if method not in methods:
-        _parse({name: _described(name, _method_summary(name)) for name in methods}, [method], PROGRAM)
+        described = {name: _described(name, _method_summary(name)) for name in methods}
+        _parse({**described, MODELS: _described(MODELS, cli_models.SUMMARY)}, [method], PROGRAM)
         return 0  # only --help comes back: tyro has printed it
     commands = {job.name: command_type(job) for job in JOBS if job.method == method}
     command = _parse(commands, arguments[1:] or ["--help"], f"{PROGRAM} {method}")
@@ -88,7 +94,7 @@ def _described(name: str, summary: str) -> Callable[[], None]:
     return command
 
 
-def _parse(commands: dict[str, Any], arguments: list[str], program: str) -> Any:
+def _parse(commands: Mapping[str, Any], arguments: list[str], program: str, config: Sequence[Any] = ()) -> Any:
     """Parse with tyro; its boxed complaint becomes one sentence.
 
     Raises:
@@ -98,7 +104,9 @@ def _parse(commands: dict[str, Any], arguments: list[str], program: str) -> Any:
     complaint = io.StringIO()
     try:
         with contextlib.redirect_stderr(complaint):
-            return tyro.extras.subcommand_cli_from_dict(commands, prog=program, args=arguments, config=())
+            return tyro.extras.subcommand_cli_from_dict(
+                dict(commands), prog=program, args=arguments, config=tuple(config)
+            )
     except SystemExit as stop:
         if not stop.code:
             raise

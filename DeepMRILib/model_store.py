@@ -135,7 +135,7 @@ class ModelStore:
         weights = ModelStore().load_weights("net-1", "ivim", "torch")
 
     Example:
-        >>> ModelStore(Path(tempfile.mkdtemp())).list("no such method")
+        >>> ModelStore(Path("my models")).list("no such method")
         []
     """
 
