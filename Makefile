@@ -4,6 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 PY ?= 3.12
 OTHER := .venv-$(PY)
+OTHER_PYTHON ?= python$(PY)
 ifeq ($(OS),Windows_NT)
 BIN := Scripts
 else
@@ -42,7 +43,7 @@ $(VENV)/test.stamp: pyproject.toml constraints.txt
 	@touch $@ $(VENV)/demo.stamp
 
 $(OTHER)/test.stamp: pyproject.toml constraints.txt
-	python$(PY) -m venv $(OTHER)
+	$(OTHER_PYTHON) -m venv $(OTHER)
 	$(OTHER)/$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[test]"
 	@touch $@
 

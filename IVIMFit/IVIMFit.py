@@ -27,9 +27,11 @@ except ModuleNotFoundError:
 
 from DeepMRILib.ivim import FitOptions, IVIMResult, PhantomOptions
 from DeepMRILib.mrml import ivim as nodes
+from DeepMRILib.mrml.sequences import browserOfProxy, sequenceOfProxy
 from DeepMRILib.panel.base import JobPanel
 from DeepMRILib.panel.logic import JobLogic
 from DeepMRILib.panel.segment_box import SegmentBox
+from DeepMRILib.panel.views import showNumbers, showVolume
 
 PHANTOM_LIVER_D = 1.5e-3  # mm2/s, the OSIPI reference value that the phantom is made with
 THIS_FRAME, ALL_FRAMES = "this frame", "all frames"
@@ -72,7 +74,9 @@ def registerSampleData() -> None:
 
 def loadPhantom(source: Any = None) -> list[Any]:  # noqa: ARG001 - Slicer hands over the source
     """Compute the abdomen phantom and add it to the scene, with its organs as a segmentation."""
-    return list(nodes.phantomNodes())
+    made = nodes.phantomNodes()
+    showVolume(made[0])
+    return list(made)
 
 
 class IVIMFitLogic(JobLogic):
@@ -163,6 +167,17 @@ class IVIMFitLogic(JobLogic):
             parameters.regionsSegmentation,
             geometryNode=parameters.inputSeries,
         )
+
+    def dependsOn(self, parameters: Any) -> list[Any]:
+        """The inputs, and the sequence and browser that a series is a frame of."""
+        series = parameters.inputSeries
+        behind = (sequenceOfProxy(series), browserOfProxy(series))
+        return self.inputNodes(parameters) + [node for node in behind if node is not None]
+
+    def show(self, parameters: Any) -> None:
+        """Show D in the slice views, and choose the table and the plot for their views."""
+        showVolume(parameters.DMap)
+        showNumbers(parameters.regionsTable, parameters.decayChart)
 
     def deliver(self, results: Sequence[IVIMResult], parameters: Any) -> str:
         """Put maps, table and plot into the scene."""

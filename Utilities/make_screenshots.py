@@ -33,6 +33,7 @@ def main() -> None:
     app = slicerapp.start()
     import slicer
 
+    from DeepMRILib.ivim.quantities import QUANTITIES
     from DeepMRILib.mrml import ivim as nodes
 
     FOLDER.mkdir(exist_ok=True)
@@ -52,8 +53,10 @@ def main() -> None:
         for name in MAPS:
             node = getattr(parameters, name)
             path = place / f"{name}.png"
-            views.renderSlices(slicer.mrmlScene, node, path, ("Axial",), at=AT_MM, legend=True, size=(520, 400))
-            pictures[node.GetName().removeprefix("IVIMFitAbdomenPhantom ").replace("D_star", "D*")] = path
+            views.renderSlices(slicer.mrmlScene, node, path, ("Axial",), at=AT_MM, size=(520, 400))
+            display = node.GetDisplayNode()
+            low, high = display.GetWindowLevelMin(), display.GetWindowLevelMax()
+            pictures[f"{QUANTITIES[name.removesuffix('Map')].heading}  {low:.3g} to {high:.3g}"] = path
         chart = views.renderChart(parameters.decayChart, FOLDER / "IVIMFit-decay.png", size=(900, 480))
         grid(list(pictures.items()), FOLDER / "IVIMFit-maps.png", columns=2)
         beside(panel, FOLDER / "IVIMFit-maps.png", chart or FOLDER / "IVIMFit-decay.png", FOLDER / "IVIMFit.png")

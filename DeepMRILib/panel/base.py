@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from types import SimpleNamespace
 from typing import Any
 
 import slicer
@@ -16,7 +19,7 @@ from DeepMRILib.mrml.transaction import transaction
 from DeepMRILib.panel.dependencies import ensurePackages, ensureTorch
 from DeepMRILib.panel.job_bar import JobBar
 from DeepMRILib.panel.logic import JobLogic
-from DeepMRILib.panel.options_form import addMachineSettings, addOptions
+from DeepMRILib.panel.options_form import addMachineSettings, addOptions, refreshMachineSettings
 from DeepMRILib.panel.runner import JobRunner
 
 
@@ -35,7 +38,8 @@ class JobPanel(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self._guiTag: Any = None
         self._results: list[Any] = []
         self._frames: list[Any] = []
-        self._runInputs: list[str] = []
+        self._runNodes: list[str] = []
+        self._chosen: Any = None
         self._runOptions: Any = None
 
     def createLogic(self) -> JobLogic:
@@ -67,13 +71,13 @@ class JobPanel(ScriptedLoadableModuleWidget, VTKObservationMixin):
         sections = slicer.util.childWidgetVariables(uiWidget)
         main, advanced = sections.settingsCollapsibleButton, sections.advancedCollapsibleButton
         addOptions(self.logic.job.options_type, main.layout(), advanced.layout())
-        addMachineSettings(self.logic.job.options_type, advanced.layout())
+        self._machineWidgets = addMachineSettings(self.logic.job.options_type, advanced.layout())
 
     # ---- Slicer's life cycle
 
     def cleanup(self) -> None:
         """The panel goes: nothing of it may run on."""
-        self.runner.stop()
+        self.runner.dispose()
         self._setParameterNode(None)
         self.removeObservers()
 
@@ -86,7 +90,10 @@ class JobPanel(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self._setParameterNode(None)
 
     def onReload(self) -> None:
-        """Reload the module together with our library, which Slicer would keep."""
+        """Reload the module together with our library, which Slicer would keep.
+
+        Other modules of the extension keep the classes that they have: reload each that is open.
+        """
         self.runner.stop()
         for name in [name for name in sys.modules if name.partition(".")[0] == "DeepMRILib"]:
             del sys.modules[name]
@@ -104,7 +111,7 @@ class JobPanel(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def onNodeRemoved(self, caller: Any = None, event: Any = None) -> None:  # noqa: ARG002
         """A node is gone: if the job works on it, the job is stopped."""
-        if self.runner.isBusy() and any(slicer.mrmlScene.GetNodeByID(nodeId) is None for nodeId in self._runInputs):
+        if self.runner.isBusy() and any(slicer.mrmlScene.GetNodeByID(nodeId) is None for nodeId in self._runNodes):
             self._abandon(_("An input was deleted; the computation was stopped."))
 
     def _abandon(self, message: str) -> None:
@@ -116,6 +123,7 @@ class JobPanel(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def initializeParameterNode(self) -> None:
         """Connect the panel to the module's parameter node, and choose what is obvious."""
+        refreshMachineSettings(self._machineWidgets)
         self._setParameterNode(self.logic.getParameterNode())
         self.logic.preselect(self._parameters)
 
@@ -135,7 +143,7 @@ class JobPanel(ScriptedLoadableModuleWidget, VTKObservationMixin):
             return
         self.updatePanel(self._parameters)
         if not self.runner.isBusy():
-            self.bar.setReady(self.logic.missing(self._parameters))
+            self.bar.setReady(self.logic.missing(self._parameters) or self.logic.conflict(self._parameters))
 
     def updatePanel(self, parameters: Any) -> None:
         """Where a module shows or hides widgets of its own as parameters change."""
@@ -148,22 +156,46 @@ class JobPanel(ScriptedLoadableModuleWidget, VTKObservationMixin):
             self.bar.showCancelling()
             self.runner.cancel()
             return
-        try:
-            title = getattr(slicer.modules, self.moduleName.lower()).title
-            if self.logic.needsTorch(self._parameters):
-                ensureTorch(title)
-            ensurePackages(self.logic.packages(self._parameters), title)
-            self._frames = self.logic.frames(self._parameters)
+        with self._guarded():
+            self._ensureDependencies()
+            self._chosen = self._snapshot(self._parameters)
+            self._frames = self.logic.frames(self._chosen)
             self._results = []
-            self._runOptions = self.logic.options(self._parameters)
-            self._runInputs = [node.GetID() for node in self.logic.inputNodes(self._parameters)]
+            self._runOptions = self.logic.options(self._chosen)
+            self._runNodes = [node.GetID() for node in self.logic.dependsOn(self._chosen)]
             self._runNextFrame()
+
+    def _ensureDependencies(self) -> None:
+        title = getattr(slicer.modules, self.moduleName.lower()).title
+        installed = self.logic.needsTorch(self._parameters) and ensureTorch(title)
+        installed = ensurePackages(self.logic.packages(self._parameters), title) or installed
+        if installed:
+            self.runner.stop()  # a warm worker does not see what was installed after its start
+
+    @contextmanager
+    def _guarded(self) -> Iterator[None]:
+        """Whatever goes wrong, the panel is ready for the next Apply; what nobody foresaw keeps its traceback."""
+        done = False
+        try:
+            yield
+            done = True
         except DeepMRIError as error:
             self._endRun(str(error), error=True)
+            done = True
+        finally:
+            if not done:
+                self.runner.stop()
+                self._endRun(
+                    _("Something unexpected went wrong; the scene is as it was. See Slicer's log."), error=True
+                )
+
+    @staticmethod
+    def _snapshot(parameters: Any) -> SimpleNamespace:
+        """The parameters as they are now: what the user changes later is for the next run."""
+        return SimpleNamespace(**{name: getattr(parameters, name) for name in parameters.allParameters})
 
     def _runNextFrame(self) -> None:
-        frame = self._frames[len(self._results)]
-        inputs = self.logic.collect(self._parametersOfRun(), frame)
+        inputs = self.logic.collect(self._chosen, self._frames[len(self._results)])
         self.runner.run(self.logic.job, inputs, self._runOptions)
         if not self._results:
             self.bar.showRunning()
@@ -193,22 +225,25 @@ class JobPanel(ScriptedLoadableModuleWidget, VTKObservationMixin):
     def onFinished(self, result: Any) -> None:
         """The job is done, or the next frame's turn has come."""
         self._results.append(result)
-        try:
+        with self._guarded():
             if len(self._results) < len(self._frames):
                 self._runNextFrame()
                 return
+            before = dict(vars(self._chosen))
             with transaction(slicer.mrmlScene):
-                message = self.logic.deliver(self._results, self._parametersOfRun())
-        except DeepMRIError as error:
-            self._endRun(str(error), error=True)
-            return
-        self._endRun(message)
+                message = self.logic.deliver(self._results, self._chosen)
+            self._keepOutputs(before)
+            self.logic.show(self._chosen)
+            self._endRun(message)
 
-    def _parametersOfRun(self) -> Any:
-        """The parameter node, also when the user has gone to another module meanwhile."""
-        return self._parameters if self._parameters is not None else self.logic.getParameterNode()
+    def _keepOutputs(self, before: Mapping[str, Any]) -> None:
+        """Put what the delivery has made into the parameter node, also when the user is in another module."""
+        parameters = self.logic.getParameterNode() if self._parameters is None else self._parameters
+        for name, value in vars(self._chosen).items():
+            if value is not before[name]:
+                setattr(parameters, name, value)
 
     def _endRun(self, message: str, *, error: bool = False) -> None:
-        self._results, self._frames, self._runInputs = [], [], []
+        self._results, self._frames, self._runNodes, self._chosen = [], [], [], None
         self.bar.showIdle(message, error=error)
         self.onParametersModified()

@@ -6,11 +6,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import slicer
+from slicer.i18n import tr as _
 from slicer.ScriptedLoadableModule import ScriptedLoadableModuleLogic
 
 from DeepMRILib.jobs import Job, find_job
 from DeepMRILib.panel.machine import machineSettings
-from DeepMRILib.panel.parameters import optionsFromParameters, parameterNodeClass
+from DeepMRILib.panel.parameters import optionsFromParameters, parameterNodeClass, resetUnknownChoices
 
 
 class JobLogic(ScriptedLoadableModuleLogic):
@@ -40,7 +41,9 @@ class JobLogic(ScriptedLoadableModuleLogic):
         if cls._parameterNodeClass is None:
             name = cls.__name__.replace("Logic", "ParameterNode")
             cls._parameterNodeClass = parameterNodeClass(name, self.job.options_type, self.nodeParameters)
-        return cls._parameterNodeClass(super().getParameterNode())
+        parameters = cls._parameterNodeClass(super().getParameterNode())
+        resetUnknownChoices(parameters, self.job.options_type, self.nodeParameters)
+        return parameters
 
     def options(self, parameters: Any) -> Any:
         """The job's checked options.
@@ -54,6 +57,21 @@ class JobLogic(ScriptedLoadableModuleLogic):
         """The nodes that the job works on."""
         nodes = (getattr(parameters, name) for name in self.inputParameters.values())
         return [node for node in nodes if node is not None]
+
+    def conflict(self, parameters: Any) -> str:
+        """Which chosen nodes stand in each other's way, in one sentence; empty when none do."""
+        inputs = {node.GetID() for node in self.inputNodes(parameters)}
+        taken: set[str] = set()
+        for name in set(self.nodeParameters) - set(self.inputParameters.values()):
+            node = getattr(parameters, name)
+            if not hasattr(node, "GetID"):
+                continue
+            if node.GetID() in inputs:
+                return _("{name} is an input and an output; choose another output.").format(name=node.GetName())
+            if node.GetID() in taken:
+                return _("{name} is chosen for two outputs; choose another for one.").format(name=node.GetName())
+            taken.add(node.GetID())
+        return ""
 
     def packages(self, parameters: Any) -> Sequence[str]:  # noqa: ARG002 - for modules that need some
         """Python packages that these settings need beyond what Slicer has; asked for when Apply is pressed."""
@@ -87,6 +105,13 @@ class JobLogic(ScriptedLoadableModuleLogic):
             InputError: the nodes do not hold what the job needs.
         """
         raise NotImplementedError
+
+    def show(self, parameters: Any) -> None:
+        """Show what was delivered in Slicer's views."""
+
+    def dependsOn(self, parameters: Any) -> list[Any]:
+        """The nodes without which a running job's result has no place: the inputs, and what else the module names."""
+        return self.inputNodes(parameters)
 
     def deliver(self, results: Sequence[Any], parameters: Any) -> str:
         """Put the results (one per frame) into the scene, and say in one sentence what there is now."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -39,17 +40,24 @@ def addMachineSettings(optionsType: type, layout: Any) -> dict[str, Any]:
         widget = _plainWidget(setting)
         widget.setObjectName(f"{setting.name}Widget")
         widget.setToolTip(_(setting.tooltip))
-        current = str(machineSettings()[setting.name])
-        if setting.kind is Literal:
-            widget.setCurrentIndex(max(0, widget.findText(current)))
-            signal = "currentTextChanged(QString)"
-        else:
-            widget.currentPath = current
-            signal = "currentPathChanged(QString)"
+        signal = "currentTextChanged(QString)" if setting.kind is Literal else "currentPathChanged(QString)"
         widget.connect(signal, lambda text, name=setting.name: setMachineSetting(name, text))
         layout.addRow(qt.QLabel(_(setting.label) + ":"), widget)
         widgets[setting.name] = widget
+    refreshMachineSettings(widgets)
     return widgets
+
+
+def refreshMachineSettings(widgets: Mapping[str, Any]) -> None:
+    """Show the settings of the computer as they are now: another panel may have changed them."""
+    for name, widget in widgets.items():
+        blocked = widget.blockSignals(True)
+        current = str(machineSettings()[name])
+        if widget.className() == "QComboBox":
+            widget.setCurrentIndex(max(0, widget.findText(current)))
+        else:
+            widget.currentPath = current
+        widget.blockSignals(blocked)
 
 
 def settingWidget(setting: Setting) -> Any:

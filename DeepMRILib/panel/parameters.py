@@ -6,6 +6,7 @@ Slicer's parameter nodes can connect no widget to a tuple.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -48,6 +49,24 @@ def annotation(setting: Setting) -> Any:
         low, high = (setting.kind(end) for end in setting.range)
         return Annotated[setting.kind, WithinRange(low, high), Default(setting.default)]
     return Annotated[setting.kind, Default(Path(setting.default) if setting.kind is Path else setting.default)]
+
+
+def resetUnknownChoices(parameters: Any, optionsType: type, nodes: Mapping[str, Any]) -> None:
+    """Give choices that this version does not know their default.
+
+    A scene of another version may hold some, Slicer reads them unchecked, and no widget could show them.
+    """
+    known = {setting.name: setting.choices for setting in sceneSettings(optionsType) if setting.choices}
+    for name, annotated in nodes.items():
+        for note in getattr(annotated, "__metadata__", ()):
+            if isinstance(note, Choice):
+                known[name] = note.choices
+    for name, choices in known.items():
+        value = getattr(parameters, name)
+        if value not in choices:
+            default = parameters.default(name).value
+            logging.warning("%s is %r in this scene, which is not known here; %r is taken.", name, value, default)
+            setattr(parameters, name, default)
 
 
 def tupleText(values: tuple[Any, ...]) -> str:

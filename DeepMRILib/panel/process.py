@@ -65,6 +65,7 @@ class WorkerProcess:
     ) -> None:
         self._listener = listener
         self._buffer = b""
+        self._printed = b""
         self._pid: int | None = None
         self._ended = False
         self._process = qt.QProcess()
@@ -84,6 +85,11 @@ class WorkerProcess:
     def pid(self) -> int | None:
         """The process's number, once it has said that it is ready."""
         return self._pid
+
+    def readPending(self) -> None:
+        """Hear what has arrived while Slicer was busy with something else."""
+        if not self._ended:
+            self._onOutput()
 
     def isRunning(self) -> bool:
         """Whether the process is starting or running."""
@@ -105,12 +111,15 @@ class WorkerProcess:
         self._killTree()
         self._process.kill()
         self._process.waitForFinished(END_WAIT_MS)
+        # Its connections hold this object from C++, where Python's collector cannot see them.
+        self._process.deleteLater()
 
     def _killTree(self) -> None:
         if self._pid is None:
             return
         if os.name == "nt":
-            subprocess.run(["taskkill", "/F", "/T", "/PID", str(self._pid)], check=False, capture_output=True)
+            command = ["taskkill", "/F", "/T", "/PID", str(self._pid)]
+            subprocess.run(command, check=False, capture_output=True, creationflags=subprocess.CREATE_NO_WINDOW)
             return
         try:
             os.killpg(self._pid, signal.SIGKILL)  # the worker leads a group of its own
@@ -133,15 +142,17 @@ class WorkerProcess:
             )
             return
         if message["type"] == "ready":
-            self._pid = message["pid"]
+            self._pid = message["pid"] if message["pid"] > 1 else None  # 0 and 1 would name other groups of processes
         self._listener.onMessage(message)
 
     def _onLog(self) -> None:
-        text = _bytes(self._process.readAllStandardError()).decode("utf-8", "replace")
-        if text and not self._ended:
-            self._listener.onLog(text)
+        self._printed += _bytes(self._process.readAllStandardError())
+        whole, newline, self._printed = self._printed.rpartition(b"\n")
+        if newline and not self._ended:
+            self._listener.onLog(whole.decode("utf-8", "replace"))
 
     def _onFinished(self, code: int, status: Any) -> None:
+        self._printed += b"\n"  # what was printed last may lack its end
         self._onLog()
         crashed = status == qt.QProcess.CrashExit
         self._killTree()
@@ -178,9 +189,13 @@ def _message(line: bytes) -> dict[str, Any] | None:
     except ValueError:  # neither ASCII nor JSON
         return None
     fields = MESSAGE_FIELDS.get(message.get("type")) if isinstance(message, dict) else None
-    if fields is None or not all(isinstance(message.get(name), kind) for name, kind in fields.items()):
+    if fields is None or not all(_is(message.get(name), kind) for name, kind in fields.items()):
         return None
     return message
+
+
+def _is(value: Any, kind: Any) -> bool:
+    return isinstance(value, kind) and not isinstance(value, bool)
 
 
 def _lastWords(code: int, *, crashed: bool) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping
@@ -20,8 +21,11 @@ from DeepMRILib.worker_folder import ask_to_cancel, read_result, write_job
 
 READY_WITHIN_MS = 60_000
 """A cold disk takes Python and numpy up to 10 s; a minute means that something is wrong."""
-SILENT_FOR_MS = 60_000
-"""The worker says every second that it lives; a minute of silence means that it hangs or was stopped."""
+SILENT_FOR_MS = 300_000
+"""The worker says every second that it lives. Libraries that keep Python's lock silence it while they compute, minutes
+at worst; longer silence means that it hangs or was stopped. The user can cancel long before."""
+GRACE_MS = 2_000
+"""Slicer itself may have been busy while the worker's words arrived: they are read before it is given up."""
 CANCEL_WITHIN_MS = 1_000
 """A job that has not noticed the cancel file by then is ended by force: cancel takes effect within 2 s."""
 KILL_AFTER_MS = 400
@@ -63,6 +67,7 @@ class JobRunner:
         self._folder: Path | None = None
         self._ready = False
         self._cancelling = False
+        self._doubted = False
         self._silence = _timer(SILENT_FOR_MS, self._onSilence)
         self._force = _timer(CANCEL_WITHIN_MS, self._onCancelIgnored)
         self._kill = _timer(KILL_AFTER_MS, self._onTerminateIgnored)
@@ -100,8 +105,15 @@ class JobRunner:
         if not self.isBusy() or self._cancelling:
             return
         self._cancelling = True
-        ask_to_cancel(self._folder)
         self._force.start()
+        with contextlib.suppress(OSError):  # then force has to do
+            ask_to_cancel(self._folder)
+
+    def dispose(self) -> None:
+        """End everything for good; the panel goes."""
+        self.stop()
+        for timer in (self._silence, self._force, self._kill, self._idle):
+            timer.deleteLater()
 
     def stop(self) -> None:
         """End the job and the worker now; nothing more is heard of either."""
@@ -112,6 +124,7 @@ class JobRunner:
         """Hear the worker."""
         if not self.isBusy():
             return
+        self._doubted = False
         self._silence.start(SILENT_FOR_MS)
         kind = message["type"]
         if kind == "ready":
@@ -140,18 +153,20 @@ class JobRunner:
         self._end(self._outcome.onCancelled if cancelling else lambda: self._outcome.onFailed(error))
 
     def _written(self, job: Job, inputs: Mapping[str, Any], options: Any) -> Path:
-        place = temporaryFolder()
+        place, written = temporaryFolder(), False
         folder = None
         try:
             folder = Path(tempfile.mkdtemp(prefix="DeepMRI-", dir=place))
             write_job(folder, job, inputs, options)
+            written = True
         except OSError as error:
-            if folder is not None:
-                shutil.rmtree(folder, ignore_errors=True)
             raise OutputError(
                 f"The data could not be written to the temporary folder {place}: {error.strerror or error}. "
                 "Free some space there, or set another temporary folder in Slicer's settings."
             ) from error
+        finally:
+            if folder is not None and not written:
+                shutil.rmtree(folder, ignore_errors=True)
         return folder
 
     def _order(self) -> None:
@@ -164,7 +179,16 @@ class JobRunner:
             return
         try:
             result = read_result(self._folder)
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (
+            OSError,
+            ValueError,
+            LookupError,
+            TypeError,
+            AttributeError,
+            ImportError,
+            EOFError,
+            MemoryError,
+        ) as error:
             unreadable = WorkerError(f"The worker's result could not be read ({error}). The log has the details.")
             self._endWorker()
             self._end(lambda: self._outcome.onFailed(unreadable))
@@ -192,6 +216,11 @@ class JobRunner:
             worker.close()
 
     def _onSilence(self) -> None:
+        if not self._doubted and self._worker is not None:
+            self._doubted = True
+            self._silence.start(GRACE_MS)
+            self._worker.readPending()
+            return
         waited = (SILENT_FOR_MS if self._ready else READY_WITHIN_MS) // 1000
         self.onEnded(WorkerError(f"The worker has not answered for {waited} s and was ended. The log has the details."))
 

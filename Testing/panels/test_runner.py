@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -183,6 +184,45 @@ def test_a_worker_that_fails_leaves_its_traceback_in_the_log(bench: Bench) -> No
     assert "deep inside" in bench.heard.log
 
 
+def test_an_unforeseen_error_in_the_real_worker_is_a_plain_end_with_its_traceback(bench: Bench, monkeypatch) -> None:
+    monkeypatch.setattr(bench.module, "write_job", lambda folder, *_: (folder / "job.json").write_text("rubbish"))
+    bench.start()
+    kind, error = bench.end()
+    assert kind == "failed"
+    assert "exit code 1" in str(error)
+    assert "JSONDecodeError" in bench.heard.log
+
+
+def test_a_job_folder_does_not_outlive_a_crash_of_slicer(tmp_path: Path) -> None:
+    """The worker removes what its dead parent cannot: the folder holds a patient's images."""
+    folder = tmp_path / "DeepMRI-job"
+    folder.mkdir()
+    code = (
+        "import subprocess, sys, time\n"
+        "command = [sys.executable, '-c', 'from DeepMRILib import worker, jobs; import time;'\n"
+        "           'jobs.Job.run = lambda *a, **k: time.sleep(60); worker.main()']\n"
+        "p = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)\n"
+        "p.stdout.readline()\n"
+        f'p.stdin.write(b\'{{"run": "{folder}"}}\\n\'); p.stdin.flush()\n'
+        "print(p.stdout.readline(), p.stdout.readline(), flush=True); time.sleep(60)\n"
+    )
+    from DeepMRILib.worker_folder import write_job
+
+    write_job(folder, JOB, JOB.example_inputs(), JOB.options_type())
+    parent = subprocess.Popen(
+        [sys.executable, "-c", code], cwd=Path(__file__).resolve().parents[2], stdout=subprocess.PIPE
+    )
+    parent.stdout.readline()
+    time.sleep(0.3)
+    parent.kill()
+    parent.wait(5)
+    parent.stdout.close()
+    deadline = time.monotonic() + 5
+    while folder.exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not folder.exists()
+
+
 def test_a_program_that_is_not_there_is_a_clear_message(bench: Bench) -> None:
     bench.runner = bench.module.JobRunner(bench.heard, ["/nowhere/python-real"])
     bench.start()
@@ -281,7 +321,7 @@ def test_out_of_memory_in_the_worker_is_a_sentence(bench: Bench) -> None:
 def test_the_order_names_job_and_settings_in_plain_json(bench: Bench) -> None:
     echo = (
         "order = json.loads(sys.stdin.readline())\n"
-        "sys.stderr.write(open(order['run'] + '/job.json').read()); sys.stderr.flush()\n"
+        "sys.stderr.write(open(order['run'] + '/job.json').read() + chr(10)); sys.stderr.flush()\n"
         "say(type='cancelled'); time.sleep(60)\n"
     )
     bench.start(READY + echo)

@@ -212,9 +212,10 @@ def test_sample_data_is_registered_and_made(slicer_app) -> None:
             category="DeepMRI", sampleName="Phantom", uris="", fileNames="Phantom", customDownloader=phantom
         )
     assert len(slicer.modules.sampleDataSources["DeepMRI"]) == 1
-    assert SampleData.downloadSample("Phantom").GetName() == "Phantom"
-    with pytest.raises(RuntimeError, match="MRHead"):
-        SampleData.downloadSample("MRHead")
+    SampleData.pressButton("Phantom")
+    assert slicer.mrmlScene.GetFirstNodeByName("Phantom") is not None
+    with pytest.raises(RuntimeError, match="only its button"):
+        SampleData.SampleDataLogic().downloadSamples("Phantom")
 
 
 def test_an_exception_in_a_slot_is_kept_for_the_test(load_module, folder, capsys) -> None:

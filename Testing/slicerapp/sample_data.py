@@ -26,7 +26,7 @@ class SampleDataSource:
 
 
 class SampleDataLogic:
-    """Registers sample data sets and loads those that bring their own loader."""
+    """Registers sample data sets."""
 
     @staticmethod
     def registerCustomSampleDataCategory(category: str, title: str) -> None:
@@ -44,23 +44,14 @@ class SampleDataLogic:
             sources.append(source)
 
     def downloadSamples(self, sampleName: str) -> list[Any]:
-        """The nodes of a registered data set.
-
-        Raises:
-            RuntimeError: it is not registered, or would have to be downloaded.
-        """
-        categories = getattr(slicer.modules, "sampleDataSources", {})
-        source = next((s for sources in categories.values() for s in sources if s.sampleName == sampleName), None)
-        if source is None or source.customDownloader is None:
-            raise RuntimeError(f"sample data {sampleName!r} is not registered, or only on the network")
-        return source.customDownloader(source)
+        """Always refused: Slicer's own goes to the network here, past a data set's own loader."""
+        raise RuntimeError(f"sample data {sampleName!r} would be downloaded; only its button uses its own loader")
 
 
-def downloadSample(sampleName: str) -> Any:
-    """The first node of a registered data set."""
-    return SampleDataLogic().downloadSamples(sampleName)[0]
-
-
-def downloadSamples(sampleName: str) -> list[Any]:
-    """The nodes of a registered data set."""
-    return SampleDataLogic().downloadSamples(sampleName)
+def pressButton(sampleName: str) -> None:
+    """What the button of a data set does in Slicer: call its own loader with the source, and drop what it returns."""
+    categories = getattr(slicer.modules, "sampleDataSources", {})
+    source = next(s for sources in categories.values() for s in sources if s.sampleName == sampleName)
+    if source.customDownloader is None:
+        raise RuntimeError(f"sample data {sampleName!r} is only on the network")
+    source.customDownloader(source)

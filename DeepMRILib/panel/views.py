@@ -1,0 +1,27 @@
+"""What Slicer's views show after a job: the one place that touches them, and quietly nothing where there are none."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import slicer
+
+
+def showVolume(node: Any) -> None:
+    """Show a volume in the slice views, as loading one does."""
+    if node is not None and slicer.app.layoutManager() is not None:
+        slicer.util.setSliceViewerLayers(background=node, fit=True)
+
+
+def showNumbers(tableNode: Any = None, chartNode: Any = None) -> None:
+    """Choose a table and a plot for the views that show tables and plots; the user's layout stays."""
+    logic = slicer.app.applicationLogic()
+    selection = logic.GetSelectionNode() if logic is not None else None
+    if selection is None:
+        return
+    if tableNode is not None:
+        selection.SetActiveTableID(tableNode.GetID())
+        logic.PropagateTableSelection()
+    if chartNode is not None:
+        selection.SetActivePlotChartID(chartNode.GetID())
+        logic.PropagatePlotChartSelection()
