@@ -118,7 +118,7 @@ def write_page(output: Path, commands: list[list[str]], seconds: list[float]) ->
     report.text(
         "The constant guess is the same number for every voxel, the median of the truth over these organs. Within one "
         "organ the phantom's truth hardly varies, so the constant is good where the organ is near that median, and "
-        "knows nothing of the others; voxel by voxel, the noise of f and D* is larger than the differences between organs. "
+        "knows nothing of the others; voxel by voxel, the noise of f and D* exceeds the differences between organs. "
         "Blood vessels, fluids and fat are left out: the truth of blood lies outside the bounds of the fit."
     )
     report.section("Files")
