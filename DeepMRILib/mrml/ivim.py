@@ -16,6 +16,7 @@ from DeepMRILib.errors import InputError
 from DeepMRILib.files.bvalues import parse_b_values
 from DeepMRILib.ivim import FitOptions, IVIMResult, PhantomOptions, phantom
 from DeepMRILib.ivim.curves import region_curves
+from DeepMRILib.ivim.phantom_tissues import LABELS
 from DeepMRILib.ivim.prepare import check_b_values
 from DeepMRILib.ivim.quantities import PARAMETERS, QUALITY, QUANTITIES
 from DeepMRILib.mrml.bvalues import findBValues, imageCount, seriesSequence
@@ -38,6 +39,7 @@ from DeepMRILib.mrml.sequences import (
     sequenceOfProxy,
 )
 from DeepMRILib.mrml.tables import tableNodeFromTable
+from DeepMRILib.mrml.terminology import PHANTOM_TERMS, terminologyEntry
 from DeepMRILib.mrml.transaction import discard
 from DeepMRILib.mrml.volumes import nodeFromVolume
 from DeepMRILib.tables import Table
@@ -335,6 +337,12 @@ def phantomNodes(options: PhantomOptions | None = None) -> tuple[Any, Any]:
     """Compute the abdomen phantom; returns its diffusion-weighted volume node and its organs' segmentation node."""
     made = phantom(options or PhantomOptions())
     series = nodeFromDiffusion(made.dwi, "IVIMFitAbdomenPhantom")
-    organs = segmentationFromLabels(made.labels, made.labels.names, name="IVIMFitAbdomenPhantom organs", source=series)
+    organs = segmentationFromLabels(
+        made.labels,
+        made.labels.names,
+        name="IVIMFitAbdomenPhantom organs",
+        source=series,
+        terminology={LABELS[tissue]: terminologyEntry(*codes) for tissue, codes in PHANTOM_TERMS.items()},
+    )
     placeBeside(organs, series)
     return series, organs
