@@ -15,14 +15,6 @@ from DeepMRILib.volume import (
     checked_mask,
     unique_names,
 )
-    DiffusionVolume,
-    LabelVolume,
-    Volume,
-    checked_b_values,
-    checked_labels,
-    checked_mask,
-    unique_names,
-)
 
 OBLIQUE = np.array([[-1.9, 0.3, 0, 80], [0.3, 1.9, 0.4, -60], [0, -0.3, 5.9, 10], [0, 0, 0, 1]], dtype=float)
 
