@@ -379,7 +379,20 @@ def test_the_panel_can_be_read_in_both_themes(name: str, panel) -> None:
     for dark in (False, True):
         path = folder / f"{name}-{'dark' if dark else 'light'}.png"
         shown.loaded.grab(path, dark=dark)
-        assert path.stat().st_size > 5000
+        assert contrast(path) > 4.5, "WCAG AA asks for 4.5 between text and background"
+
+
+def contrast(path: Path) -> float:
+    """The WCAG contrast ratio of the commonest colour of a picture, its background, and what differs most from it."""
+    from PIL import Image
+
+    colours = np.asarray(Image.open(path).convert("RGB")).reshape(-1, 3)
+    values, counts = np.unique(colours, axis=0, return_counts=True)
+    often = values[counts > 20] / 255  # letters, not single pixels
+    linear = np.where(often <= 0.04045, often / 12.92, ((often + 0.055) / 1.055) ** 2.4)
+    luminance = linear @ [0.2126, 0.7152, 0.0722] + 0.05
+    background = luminance[counts[counts > 20].argmax()]
+    return float(max(background / luminance.min(), luminance.max() / background))
 
 
 @module_cases
