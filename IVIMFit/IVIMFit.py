@@ -27,7 +27,7 @@ except ModuleNotFoundError:
 
 from DeepMRILib.ivim import FitOptions, IVIMResult, PhantomOptions
 from DeepMRILib.mrml import ivim as nodes
-from DeepMRILib.mrml.sequences import browserOfProxy, sequenceOfProxy
+from DeepMRILib.mrml.sequences import browserOfProxy, selectedFrame, sourceNodes
 from DeepMRILib.panel.base import JobPanel
 from DeepMRILib.panel.logic import JobLogic
 from DeepMRILib.panel.segment_box import SegmentBox
@@ -108,6 +108,8 @@ class IVIMFitLogic(JobLogic):
         "decayChart": vtkMRMLPlotChartNode,
     }
 
+    _frame: int | None = None
+
     def process(
         self,
         seriesNode: Any,
@@ -155,6 +157,7 @@ class IVIMFitLogic(JobLogic):
         """The frames to fit: the chosen node, or each frame of its sequence."""
         if parameters.frames == ALL_FRAMES:
             return nodes.seriesFrames(parameters.inputSeries) or [parameters.inputSeries]
+        self._frame = selectedFrame(parameters.inputSeries)  # the user may scroll on while the fit runs
         return [parameters.inputSeries]
 
     def collect(self, parameters: Any, frame: Any) -> dict[str, Any]:
@@ -170,9 +173,9 @@ class IVIMFitLogic(JobLogic):
 
     def dependsOn(self, parameters: Any) -> list[Any]:
         """The inputs, and the sequence and browser that a series is a frame of."""
-        series = parameters.inputSeries
-        behind = (sequenceOfProxy(series), browserOfProxy(series))
-        return self.inputNodes(parameters) + [node for node in behind if node is not None]
+        browser = browserOfProxy(parameters.inputSeries)
+        nodesBehind = sourceNodes(parameters.inputSeries) + ([browser] if browser is not None else [])
+        return self.inputNodes(parameters) + nodesBehind
 
     def show(self, parameters: Any) -> None:
         """Show D in the slice views, and choose the table and the plot for their views."""
@@ -185,7 +188,9 @@ class IVIMFitLogic(JobLogic):
         if len(results) > 1:
             outputs = nodes.deliverFrames(results, parameters.inputSeries, outputs, qualityMaps=parameters.qualityMaps)
         else:
-            outputs = nodes.deliverFit(results[0], parameters.inputSeries, outputs, qualityMaps=parameters.qualityMaps)
+            outputs = nodes.deliverFit(
+                results[0], parameters.inputSeries, outputs, qualityMaps=parameters.qualityMaps, frame=self._frame
+            )
         for name in nodes.FitNodes.names():
             setattr(parameters, name, getattr(outputs, name))
         return nodes.summary(results)

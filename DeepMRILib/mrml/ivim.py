@@ -47,6 +47,8 @@ from DeepMRILib.volume import checked_b_values
 
 MAP_ATTRIBUTE = "DeepMRI.Map"
 """Says which map a node holds: a second run leaves its colours and window as the user has set them."""
+MOST_CURVES = 24
+"""A plot with more cannot be read, and hundreds of series would stop Slicer for seconds; the table has them all."""
 SERIES_CLASSES = ("vtkMRMLDiffusionWeightedVolumeNode", "vtkMRMLVectorVolumeNode", "vtkMRMLSequenceNode")
 
 
@@ -200,7 +202,7 @@ def _numbers(result: IVIMResult, regions: Table, seriesNode: Any, outputs: FitNo
     """The nodes of the table and of the decay plot."""
     table = tableNodeFromTable(regions, f"{nodeName(seriesNode)} IVIM regions", outputs.regionsTable)
     chart = chartFromCurves(
-        region_curves(result),
+        region_curves(result)[:MOST_CURVES],
         f"{nodeName(seriesNode)} IVIM decay",
         xTitle="b-value (s/mm²)",
         yTitle="Signal relative to S0",
