@@ -287,13 +287,18 @@ class ModelStore:
         target = self.folder / check_name(name)
         if self._shipped_folder(name) is not None:
             raise OutputError(f"The name {name} belongs to a model of the extension; choose another.")
-        if target.exists() and not overwrite:
-            raise OutputError(f"There is already a model {name} in {self.folder}. Choose another name, or overwrite.")
+        taken = f"There is already a model {name} in {self.folder}. Choose another name, or overwrite."
+        if os.path.lexists(target) and not overwrite:
+            raise OutputError(taken)
         with refusals_as_errors(f"The model {name} cannot be written to {self.folder}"):
             self.folder.mkdir(parents=True, exist_ok=True)
-            with replacing_folder(target) as part:
-                fill(part)
-        return open_model(target)
+            try:
+                with replacing_folder(target, overwrite=overwrite) as part:
+                    fill(part)
+                    card = read_card(part / CARD)
+            except FileExistsError as error:  # put there by another while this one was written
+                raise OutputError(taken) from error
+        return Model(card, target)
 
     def _own_folders(self) -> Iterator[Path]:
         if self.folder.is_dir():

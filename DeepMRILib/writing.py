@@ -11,13 +11,14 @@ import os
 import secrets
 import shutil
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from DeepMRILib.errors import OutputError
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _FORBIDDEN = (errno.EACCES, errno.EPERM)
+_TAKEN = (errno.EEXIST, errno.ENOTEMPTY)
 
 
 def reason(error: OSError) -> str:
@@ -72,19 +73,25 @@ def _remove(path: Path) -> None:
 
 
 @contextmanager
-def replacing_folder(target: Path) -> Iterator[Path]:
+def replacing_folder(target: Path, *, overwrite: bool = True) -> Iterator[Path]:
     """A new hidden folder beside ``target`` to fill, which takes its place when the block is done.
 
-    When the block fails, the old folder stands as it was and nothing is left behind.
+    When the block fails, the old folder stands as it was and nothing is left behind. Of several who write to one
+    place at the same time, the first gets it, or with ``overwrite`` the last.
 
     Raises:
+        FileExistsError: without ``overwrite``, something stands there now.
         OSError: the system refuses; ``refusals_as_errors`` makes a sentence of it.
         OutputError: the new folder could not take the place, nor the old one be put back; says where that is.
     """
     made = new_sibling(target)
     try:
         yield made
-        _put_in_place(made, target)
+        if overwrite:
+            while not _put_in_place(made, target):
+                pass  # another was faster: its folder is the old one now
+        else:
+            _take_name(made, target)
     finally:
         shutil.rmtree(made, ignore_errors=True)
 
@@ -96,17 +103,37 @@ def new_sibling(target: Path) -> Path:
     return sibling
 
 
-def _put_in_place(made: Path, target: Path) -> None:
-    if not os.path.lexists(target):
-        made.rename(target)
-        return
-    old = move_aside(target)
+def _take_name(made: Path, target: Path) -> None:
+    """Rename in one step, which the system refuses when a folder with content has the name."""
     try:
+        if os.path.lexists(target):
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(target))
         made.rename(target)
-    except (OSError, KeyboardInterrupt) as error:
-        _put_back(old, target, error)
+    except OSError as error:
+        if error.errno in _TAKEN:
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(target)) from error
         raise
-    shutil.rmtree(old.parent, ignore_errors=True)
+
+
+def _put_in_place(made: Path, target: Path) -> bool:
+    """Whether ``made`` has the name now; it has not when another took it after the old folder went."""
+    holder = new_sibling(target)
+    old = holder / target.name
+    try:
+        with suppress(FileNotFoundError):  # nothing there, or another is just replacing it
+            target.rename(old)
+        _take_name(made, target)
+    except FileExistsError:
+        shutil.rmtree(holder, ignore_errors=True)
+        return False
+    except (OSError, KeyboardInterrupt) as error:
+        # The disk says how far it came: an interrupt may fall between any two steps.
+        if os.path.lexists(old) and made.exists():
+            _put_back(old, target, error)
+        shutil.rmtree(holder, ignore_errors=True)
+        raise
+    shutil.rmtree(holder, ignore_errors=True)
+    return True
 
 
 def move_aside(folder: Path) -> Path:
@@ -127,4 +154,3 @@ def _put_back(old: Path, target: Path, error: BaseException) -> None:
             f"{target} could not be replaced, and what was there could not be put back: it is kept in {old}. "
             "Move it back by hand."
         ) from error
-    old.parent.rmdir()
