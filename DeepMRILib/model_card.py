@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from DeepMRILib.errors import InputError, WeightsError
+from DeepMRILib.weight_files import check_regular
 
 FORMAT = 1
 """The version of model.json that is written here; files of a higher one are refused."""
@@ -76,12 +77,14 @@ class ModelCard:
         """The text of model.json."""
         values = {"format": FORMAT, **{item.name: _plain(getattr(self, item.name)) for item in fields(self)}}
         try:
-            return json.dumps(values, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-        except (TypeError, ValueError) as error:
+            text = json.dumps(values, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+            text.encode("utf-8")  # refuses half a character (a lone surrogate)
+        except (TypeError, ValueError, RecursionError) as error:
             raise InputError(
                 f"The description of model {self.name} cannot be written as JSON ({error}); "
                 "use text, finite numbers, lists and dictionaries."
             ) from error
+        return text
 
     @classmethod
     def from_json(cls, text: str) -> ModelCard:
@@ -94,9 +97,13 @@ class ModelCard:
             values = json.loads(text)
         except (ValueError, RecursionError) as error:
             raise WeightsError(f"The model's model.json is no valid JSON ({error}). Get the model again.") from error
-        if not isinstance(values, dict) or not isinstance(values.get("format"), int):
+        if not isinstance(values, dict) or values.get("format") is None:
             raise WeightsError("The model's model.json lacks the entry format; it is not a DeepMRI model.")
         version = values.pop("format")
+        if type(version) is not int or version < 1:  # True is an int, too
+            raise WeightsError(
+                f"The model's model.json has the format {version!r}; a whole number from 1 was expected."
+            )
         if version > FORMAT:
             raise WeightsError(
                 f"The model was written in format {version}, and this version of DeepMRI reads up to {FORMAT}. "
@@ -137,8 +144,9 @@ def read_card(path: Path) -> ModelCard:
     """The card in a ``model.json``.
 
     Raises:
-        WeightsError: the file is missing, larger than 1 MiB, or not a usable card.
+        WeightsError: the file is missing, no file, larger than 1 MiB, or not a usable card.
     """
+    check_regular(path)
     try:
         size = path.stat().st_size
         if size > MAX_CARD_BYTES:

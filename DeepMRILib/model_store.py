@@ -23,6 +23,7 @@ from DeepMRILib.progress import Progress
 from DeepMRILib.weight_files import (
     Framework,
     check_kind,
+    check_regular,
     load_state_dict,
     load_torch_file,
     read_safetensors,
@@ -118,6 +119,26 @@ def open_model(folder: Path, method: str | None = None, *, shipped: bool = False
     return model
 
 
+def _open_named(folder: Path, method: str | None = None, *, shipped: bool = False) -> Model:
+    """The model in a folder of the store, which bears the model's name: under another it would not be found."""
+    model = open_model(folder, method, shipped=shipped)
+    if model.card.name != folder.name:
+        raise WeightsError(
+            f"The folder {folder} holds the model {model.card.name}: it was renamed, or its model.json is damaged. "
+            f"Name the folder {model.card.name} again, or add the model again."
+        )
+    return model
+
+
+def _check_within(path: Path, folder: Path) -> None:
+    try:
+        inside = path.resolve().is_relative_to(folder.resolve())
+    except (OSError, RuntimeError):  # a link to itself
+        inside = False
+    if not inside:
+        raise WeightsError(f"{path} is a link that leads out of the model's folder. Put the file itself there.")
+
+
 class ModelStore:
     """The models that a user can choose from.
 
@@ -163,12 +184,12 @@ class ModelStore:
         """
         shipped = self._shipped_folder(check_name(name))
         if shipped is not None:
-            return open_model(shipped, method, shipped=True)
+            return _open_named(shipped, method, shipped=True)
         folder = self.folder / name
         if not folder.is_dir():
             known = ", ".join(model.card.name for model in self.list(method)) or "none yet"
             raise WeightsError(f"There is no model {name!r} in {self.folder}. Models here: {known}.")
-        return open_model(folder, method)
+        return _open_named(folder, method)
 
     def check(self, name: str) -> Model:
         """Read everything of a model once and compare it with its card.
@@ -195,7 +216,7 @@ class ModelStore:
             overwrite: replace a model of that name.
 
         Raises:
-            InputError: no weights, or values that are no arrays.
+            InputError: no weights, or values that are no arrays of numbers.
             OutputError: there is a model of that name, or no space or right to write.
         """
 
@@ -212,15 +233,19 @@ class ModelStore:
         Only model.json, model.safetensors and LICENSE.txt are taken.
 
         Raises:
-            WeightsError: the folder holds no sound model.
+            WeightsError: the folder holds no sound model, or links to files elsewhere.
             OutputError: there is a model of that name, or no space or right to write.
         """
+        source = Path(source)
+        for name in (CARD, WEIGHTS, LICENCE):
+            _check_within(source / name, source)
+            check_regular(source / name)
         model = open_model(source)
 
         def fill(folder: Path) -> None:
             for name in (CARD, WEIGHTS, LICENCE):
-                if (model.folder / name).exists() or name != LICENCE:
-                    shutil.copyfile(model.folder / name, folder / name)
+                if (source / name).exists() or name != LICENCE:
+                    shutil.copyfile(source / name, folder / name)
             open_model(folder).load_weights()
 
         model.check()
@@ -314,4 +339,4 @@ class ModelStore:
     def _readable(folders: Iterator[Path], *, shipped: bool = False) -> Iterator[Model]:
         for folder in folders:
             with contextlib.suppress(WeightsError):
-                yield open_model(folder, shipped=shipped)
+                yield _open_named(folder, shipped=shipped)

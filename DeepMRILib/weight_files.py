@@ -5,6 +5,9 @@ from __future__ import annotations
 import hashlib
 import pickle
 import re
+import struct
+import sys
+import tarfile
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -20,6 +23,23 @@ Framework = Literal["numpy", "torch"]
 _WAY_OUT = (
     "If you trust where it came from, read its weights with DeepMRILib.model_store.load_state_dict and store them "
     "with ModelStore.save."
+)
+# How PyTorch's and Python's readers stumble over damaged bytes.
+_STUMBLES = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    EOFError,
+    ImportError,
+    LookupError,
+    MemoryError,
+    OSError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+    struct.error,
+    tarfile.TarError,
+    zipfile.BadZipFile,
 )
 # What files of other kinds begin with.
 _OTHER_KINDS = {
@@ -38,6 +58,7 @@ def sha256_of(path: Path) -> str:
     Raises:
         WeightsError: the file is missing or cannot be read.
     """
+    check_regular(path)
     digest = hashlib.sha256()
     try:
         with path.open("rb") as file:
@@ -67,23 +88,29 @@ def read_safetensors(path: Path, framework: Framework = "numpy", device: str = "
     from safetensors import SafetensorError
 
     try:
-        return reader.load_file(path, device=device) if framework == "torch" else reader.load_file(path)
+        weights = reader.load_file(path, device=device) if framework == "torch" else reader.load_file(path)
     except SafetensorError as error:
         raise WeightsError(f"The weights {path} are damaged ({error}). Get the model again.") from error
-    except (TypeError, KeyError) as error:
+    except (TypeError, KeyError, AttributeError) as error:
         # numpy has no bfloat16 nor float8; how safetensors says so differs between its versions.
         raise WeightsError(f"The weights {path} hold a number type that {framework} cannot hold ({error}).") from error
+    if not weights:
+        raise WeightsError(f"The weights file {path} is empty: it holds no tensor. Get the model again.")
+    return weights
 
 
 def write_safetensors(path: Path, weights: Mapping[str, Any]) -> None:
     """Write numpy arrays or torch tensors (all of one kind) by name.
 
     Raises:
-        InputError: nothing to write, or values that are no arrays.
+        InputError: nothing to write, values that are no arrays of numbers, or names that are no text.
     """
     if not weights:
         raise InputError("The model has no weights to save.")
     framework = _framework_of(weights)
+    for name, value in weights.items():
+        _check_name(name)
+        _check_numbers(name, value, framework)
     writer = _safetensors(framework)
     if framework == "torch":
         # Shared or strided memory cannot be stored: each tensor gets its own.
@@ -92,7 +119,9 @@ def write_safetensors(path: Path, weights: Mapping[str, Any]) -> None:
         import numpy as np
 
         # safetensors writes an array's memory as it lies.
-        weights = {name: np.ascontiguousarray(array) for name, array in weights.items()}
+        weights = {
+            name: np.asarray(array, dtype=array.dtype.newbyteorder("<"), order="C") for name, array in weights.items()
+        }
     writer.save_file(weights, path)
 
 
@@ -109,20 +138,58 @@ def _framework_of(weights: Mapping[str, Any]) -> Framework:
 
     if all(isinstance(value, np.ndarray) for value in weights.values()):
         return "numpy"
+    torch = sys.modules.get("torch")  # whoever has a tensor has imported it
     for name, value in weights.items():
-        if not type(value).__module__.startswith("torch"):
+        if torch is None or not isinstance(value, torch.Tensor):
             raise InputError(
                 f"The weights {name!r} are a {type(value).__name__}; give numpy arrays only or PyTorch tensors only."
             )
     return "torch"
 
 
+def _check_name(name: Any) -> None:
+    usable = isinstance(name, str) and name != "__metadata__"  # which safetensors keeps for itself
+    if not usable or any("\ud800" <= letter <= "\udfff" for letter in name):
+        raise InputError(f"The weights {name!r} have a name that cannot be saved; names are text.")
+
+
+def _check_numbers(name: str, value: Any, framework: Framework) -> None:
+    """Refuse what safetensors cannot hold, or holds in some of its versions only."""
+    if framework == "numpy":
+        # long double has 8 bytes on Windows and 16 elsewhere
+        usable = value.dtype.kind in "biuf" and value.dtype.itemsize <= 8 and value.dtype.char != "g"
+    else:
+        usable = value.layout is sys.modules["torch"].strided and not (
+            value.is_complex() or value.is_quantized or value.is_meta
+        )
+    if not usable:
+        raise InputError(
+            f"The weights {name!r} are of the type {value.dtype} and cannot be saved; "
+            "give dense arrays of whole or floating-point numbers of at most 64 bits."
+        )
+
+
+def check_regular(path: Path) -> None:
+    """Refuse what is there but no file: opening a pipe waits for ever, and a device never ends.
+
+    Raises:
+        WeightsError: a folder, a pipe or a device, or no right to look.
+    """
+    try:
+        usable = path.is_file() or not path.exists()
+    except OSError as error:
+        raise WeightsError(f"{path} cannot be read: {error}.") from error
+    if not usable:
+        raise WeightsError(f"{path} is no file but a folder, a pipe or a device. Get the model again.")
+
+
 def check_kind(path: Path) -> None:
     """Name the files that people take for safetensors, before the reader says 'header too large'.
 
     Raises:
-        WeightsError: missing, not readable, or begins like a file of another kind.
+        WeightsError: missing, not readable, no file, or begins like a file of another kind.
     """
+    check_regular(path)
     try:
         with path.open("rb") as file:
             start = file.read(9)
@@ -160,10 +227,8 @@ def load_torch_file(path: Path) -> Any:
             f"{path.name} holds Python objects besides weights, and opening it could run code on your computer. "
             "In the program that made it, save the weights alone: torch.save(model.state_dict(), path)."
         ) from error
-    except (RuntimeError, EOFError, OSError, ValueError, KeyError, IndexError, AttributeError, TypeError) as error:
-        # Damaged bytes make PyTorch's reader stumble in any of these ways.
-        reason = str(error).strip().partition("\n")[0]
-        raise WeightsError(f"{path.name} is no PyTorch weights file, or is damaged ({reason}).") from error
+    except _STUMBLES as error:
+        raise _damaged(path, error) from error
 
 
 def load_state_dict(path: Path) -> dict[str, torch.Tensor]:
@@ -200,14 +265,19 @@ def _check_torch_version(version: str) -> None:
 
 def _check_not_packed(path: Path) -> None:
     """Refuse a zip whose entries are compressed: PyTorch writes none, and a few bytes of it can fill the memory."""
-    if not zipfile.is_zipfile(path):
-        return
     try:
+        if not zipfile.is_zipfile(path):
+            return
         with zipfile.ZipFile(path) as archive:
             entries = archive.infolist()
-    except (zipfile.BadZipFile, OSError, NotImplementedError) as error:
-        raise WeightsError(f"{path.name} is no PyTorch weights file, or is damaged ({error}).") from error
+    except _STUMBLES as error:
+        raise _damaged(path, error) from error
     if any(entry.compress_type != zipfile.ZIP_STORED for entry in entries) or (
         sum(entry.file_size for entry in entries) > path.stat().st_size
     ):
         raise WeightsError(f"{path.name} is a compressed zip, not a file that PyTorch wrote. Unpack it first.")
+
+
+def _damaged(path: Path, error: BaseException) -> WeightsError:
+    reason = str(error).strip().partition("\n")[0] or type(error).__name__
+    return WeightsError(f"{path.name} is no PyTorch weights file, or is damaged ({reason}).")

@@ -5,17 +5,14 @@ from __future__ import annotations
 import json
 import re
 import sys
-import threading
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from DeepMRILib.errors import DeepMRIError, InputError, OutputError, WeightsError
-from DeepMRILib.model_store import Model, ModelCard, ModelStore, default_folder, open_model
+from DeepMRILib.errors import InputError, OutputError, WeightsError
+from DeepMRILib.model_store import ModelCard, ModelStore, default_folder, open_model
 from DeepMRILib.weight_files import sha256_of
 
 pytest.importorskip("safetensors")
@@ -135,72 +132,6 @@ def test_an_old_model_that_cannot_be_put_back_is_kept(store: ModelStore, monkeyp
     assert store.list() == []
 
 
-def at_once(number: int, act: Callable[[int], object]) -> list[object]:
-    """What ``number`` threads that begin together return, or the error that each meets."""
-    begin = threading.Barrier(number)
-
-    def one(index: int) -> object:
-        begin.wait()
-        try:
-            return act(index)
-        except DeepMRIError as error:
-            return error
-
-    with ThreadPoolExecutor(number) as pool:
-        return list(pool.map(one, range(number)))
-
-
-@pytest.mark.parametrize("way", ["save", "add"])
-def test_of_many_who_store_one_name_at_once_one_succeeds(store: ModelStore, tmp_path: Path, way: str) -> None:
-    sources = [
-        ModelStore(tmp_path / str(n), library=tmp_path / "library").save(a_card(version=str(n)), WEIGHTS).folder
-        for n in range(12)
-    ]
-    for _ in range(5):
-        if way == "save":
-            came = at_once(12, lambda n: store.save(a_card(version=str(n)), WEIGHTS))
-        else:
-            came = at_once(12, lambda n: store.add(sources[n]))
-        errors = [one for one in came if isinstance(one, DeepMRIError)]
-        assert len(errors) == 11
-        assert all("already a model net-1" in str(one) for one in errors)
-        (stored,) = (one for one in came if one not in errors)
-        assert store.check("net-1") == stored
-        assert files_in(store.folder) == ["net-1", "net-1/model.json", "net-1/model.safetensors"]
-        store.delete("net-1")
-
-
-def test_many_who_overwrite_one_name_at_once_all_succeed(store: ModelStore) -> None:
-    for _ in range(5):
-        came = at_once(12, lambda n: store.save(a_card(version=str(n)), WEIGHTS, overwrite=True))
-        assert all(isinstance(one, Model) for one in came), came
-        assert store.check("net-1") in came
-        assert files_in(store.folder) == ["net-1", "net-1/model.json", "net-1/model.safetensors"]
-
-
-def test_an_interrupt_while_a_model_is_replaced_leaves_the_old_one(
-    store: ModelStore, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """After the first renaming, the old model has no name: that is where the interrupt falls."""
-    store.save(a_card(), WEIGHTS)
-    rename, renamed = Path.rename, []
-
-    def interrupted(self: Path, target: Path) -> Path:
-        there = rename(self, target)
-        if not renamed:
-            renamed.append(there)
-            raise KeyboardInterrupt
-        return there
-
-    monkeypatch.setattr(Path, "rename", interrupted)
-    with pytest.raises(KeyboardInterrupt):
-        store.save(a_card(version="2"), WEIGHTS, overwrite=True)
-    monkeypatch.undo()
-    assert renamed[0].name == "net-1"
-    assert store.check("net-1").card.version == "1.2"
-    assert files_in(store.folder) == ["net-1", "net-1/model.json", "net-1/model.safetensors"]
-
-
 def test_a_store_that_cannot_be_written_says_so(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("not a folder")
     with pytest.raises(OutputError, match="net-1 cannot be written to"):
@@ -292,6 +223,10 @@ def test_weights_without_a_sha256_are_not_trusted(store: ModelStore) -> None:
     [
         ({"format": 2}, "written in format 2, .* Update the extension"),
         ({"format": None}, "lacks the entry format"),
+        ({"format": True}, "has the format True; a whole number"),
+        ({"format": -1}, "has the format -1; a whole number"),
+        ({"format": 1.0}, "has the format 1.0; a whole number"),
+        ({"source": "\ud800"}, "cannot be written as JSON .*surrogates"),
         ({"colour": "blue"}, "unknown entry 'colour'"),
         ({"licence": None}, "must be text; got None"),
         ({"licence": " "}, "licence of model net-1 is empty"),
@@ -326,6 +261,13 @@ def test_a_card_holds_json_only() -> None:
         a_card(extra={"path": Path("x")})
     with pytest.raises(InputError, match="cannot be written as JSON"):
         a_card(metrics={"dice": float("nan")})
+    with pytest.raises(InputError, match="cannot be written as JSON"):
+        a_card(source="half a character: \ud800")
+    deep: list = []
+    for _ in range(100_000):
+        deep = [deep]
+    with pytest.raises(InputError, match="cannot be written as JSON"):
+        a_card(extra={"deep": deep})
 
 
 @pytest.mark.parametrize(

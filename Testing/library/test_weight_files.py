@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import json
+import os
 import pickle
+import random
 import struct
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-from DeepMRILib.errors import DependencyError, WeightsError
+from DeepMRILib.errors import DependencyError, InputError, WeightsError
 from DeepMRILib.model_store import load_state_dict
-from DeepMRILib.weight_files import _check_torch_version, read_safetensors, write_safetensors
+from DeepMRILib.weight_files import _check_torch_version, read_safetensors, sha256_of, write_safetensors
 
 pytest.importorskip("safetensors")
 
@@ -130,3 +134,122 @@ def test_a_pytorch_with_an_unsafe_reader_is_refused() -> None:
     for version in ("2.2.2", "2.5.1+cpu", "1.13.1"):
         with pytest.raises(DependencyError, match="only from 2.6 on"):
             _check_torch_version(version)
+
+
+# -- damage ---------------------------------------------------------------------------------------------------------
+
+
+def altered(content: bytes, seed: int) -> bytes:
+    """A file with a few bytes flipped, replaced, removed or put in."""
+    draw, changed = random.Random(seed), bytearray(content)
+    for _ in range(draw.choice([1, 2, 5, 20])):
+        way, place = draw.randrange(4), draw.randrange(len(changed))
+        if way == 0:
+            changed[place] ^= 1 << draw.randrange(8)
+        elif way == 1:
+            changed[place] = draw.randrange(256)
+        elif way == 2:
+            del changed[place : place + draw.randrange(1, 9)]
+        else:
+            changed[place:place] = draw.randbytes(draw.randrange(1, 5))
+    return bytes(changed)
+
+
+def refusals(read: Callable[[Path], Any], whole: bytes, path: Path, number: int) -> int:
+    """How many of the altered files are refused; any error but a ``WeightsError`` fails the test."""
+    refused = 0
+    for seed in range(number):
+        path.write_bytes(altered(whole, seed))
+        try:
+            read(path)
+        except WeightsError:
+            refused += 1
+    return refused
+
+
+@pytest.mark.torch
+@pytest.mark.filterwarnings("ignore:Detected pickle protocol", "ignore:.*TypedStorage")
+@pytest.mark.parametrize("zipped", [True, False])
+def test_every_damage_of_a_pytorch_file_is_a_sentence(tmp_path: Path, zipped: bool) -> None:
+    torch = pytest.importorskip("torch")
+    torch.save(torch.nn.Linear(3, 4).state_dict(), tmp_path / "whole.pt", _use_new_zipfile_serialization=zipped)
+    assert refusals(load_state_dict, (tmp_path / "whole.pt").read_bytes(), tmp_path / "net.pt", 400) > 200
+
+
+@pytest.mark.parametrize("framework", ["numpy", pytest.param("torch", marks=pytest.mark.torch)])
+def test_every_damage_of_a_safetensors_file_is_a_sentence(tmp_path: Path, framework: str) -> None:
+    pytest.importorskip(framework)
+    write_safetensors(tmp_path / "whole", WEIGHTS)
+    whole = (tmp_path / "whole").read_bytes()
+    assert refusals(lambda path: read_safetensors(path, framework), whole, tmp_path / "x", 400) > 200
+
+
+def test_a_file_without_tensors_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "x"
+    path.write_bytes(struct.pack("<Q", 2) + b"{}")
+    with pytest.raises(WeightsError, match="holds no tensor"):
+        read_safetensors(path)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+def test_a_pipe_or_a_folder_is_never_opened(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path / "pipe", tmp_path, Path(os.devnull)):
+        for read in (read_safetensors, sha256_of):
+            with pytest.raises(WeightsError, match="is no file but a folder, a pipe or a device"):
+                read(path)
+
+
+# -- what can be saved ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        np.array([1, None], dtype=object),
+        np.array(["a"]),
+        np.ones(2, dtype=complex),
+        np.ones(2, dtype=np.longdouble),
+        np.array(["2026-01-01"], dtype="M8[s]"),
+    ],
+    ids=lambda array: str(array.dtype),
+)
+def test_arrays_of_other_than_numbers_are_refused_by_name(tmp_path: Path, bad: np.ndarray) -> None:
+    with pytest.raises(InputError, match="The weights 'odd' are of the type .* cannot be saved"):
+        write_safetensors(tmp_path / "x", {**WEIGHTS, "odd": bad})
+    assert not (tmp_path / "x").exists()
+
+
+@pytest.mark.torch
+def test_tensors_that_cannot_be_saved_are_refused_by_name(tmp_path: Path) -> None:
+    torch = pytest.importorskip("torch")
+    for bad in (torch.ones(2, dtype=torch.complex64), torch.eye(2).to_sparse(), torch.ones(2, device="meta")):
+        with pytest.raises(InputError, match="The weights 'odd' are of the type .* cannot be saved"):
+            write_safetensors(tmp_path / "x", {"fine": torch.ones(2), "odd": bad})
+    with pytest.raises(InputError, match="'odd' are a dtype"):
+        write_safetensors(tmp_path / "x", {"odd": torch.float32})
+
+
+@pytest.mark.parametrize("name", [1, None, "\ud800", "__metadata__"])
+def test_names_that_cannot_be_saved_are_refused(tmp_path: Path, name: Any) -> None:
+    with pytest.raises(InputError, match="have a name that cannot be saved"):
+        write_safetensors(tmp_path / "x", {name: np.ones(2)})
+
+
+def test_a_single_number_and_swapped_bytes_come_back_as_they_were(tmp_path: Path) -> None:
+    write_safetensors(tmp_path / "x", {"number": np.array(3.5), "swapped": np.arange(4, dtype=">f4")})
+    weights = read_safetensors(tmp_path / "x")
+    assert weights["number"].shape == ()
+    assert weights["number"] == 3.5
+    assert np.array_equal(weights["swapped"], np.arange(4))
+
+
+@pytest.mark.torch
+@pytest.mark.parametrize("kind", ["bfloat16", "float8_e4m3fn", "float8_e5m2"])
+def test_numbers_that_numpy_lacks_are_read_by_pytorch_and_said_by_numpy(tmp_path: Path, kind: str) -> None:
+    torch = pytest.importorskip("torch")
+    values = torch.ones(3).to(getattr(torch, kind))
+    write_safetensors(tmp_path / "x", {"a": values})
+    assert torch.equal(read_safetensors(tmp_path / "x", "torch")["a"].float(), torch.ones(3))
+    with pytest.raises(WeightsError, match="a number type that numpy cannot hold"):
+        read_safetensors(tmp_path / "x")
