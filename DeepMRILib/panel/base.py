@@ -60,6 +60,7 @@ class JobPanel(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.layout.addStretch(1)
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.StartCloseEvent, self.onSceneStartClose)
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndCloseEvent, self.onSceneEndClose)
+        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndImportEvent, self.onSceneEndImport)
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.NodeRemovedEvent, self.onNodeRemoved)
         self.setupExtra()
         self.initializeParameterNode()
@@ -103,10 +104,19 @@ class JobPanel(ScriptedLoadableModuleWidget, VTKObservationMixin):
         """The scene closes: the job is stopped and nothing is written."""
         self._abandon(_("The scene was closed; the computation was stopped."))
         self._setParameterNode(None)
+        self.logic.forgetParameterNode()
 
     def onSceneEndClose(self, caller: Any = None, event: Any = None) -> None:  # noqa: ARG002
         """A new scene: begin anew if the user is here."""
         if self.parent.isEntered:
+            self.initializeParameterNode()
+
+    def onSceneEndImport(self, caller: Any = None, event: Any = None) -> None:  # noqa: ARG002
+        """A scene was read: its settings and choices are shown."""
+        shown = self._parameters is not None
+        self._setParameterNode(None)
+        self.logic.forgetParameterNode()
+        if shown or self.parent.isEntered:
             self.initializeParameterNode()
 
     def onNodeRemoved(self, caller: Any = None, event: Any = None) -> None:  # noqa: ARG002

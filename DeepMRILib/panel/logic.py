@@ -29,6 +29,7 @@ class JobLogic(ScriptedLoadableModuleLogic):
     nodeParameters: Mapping[str, Any] = {}
     inputParameters: Mapping[str, str] = {}
     _parameterNodeClass: type | None = None
+    _parameters: Any = None
 
     @property
     def job(self) -> Job:
@@ -36,14 +37,27 @@ class JobLogic(ScriptedLoadableModuleLogic):
         return find_job(self.jobKey)
 
     def getParameterNode(self) -> Any:
-        """The module's parameter node, wrapped: inputs, outputs and every setting of the job."""
-        cls = type(self)
+        """The module's parameter node, wrapped: inputs, outputs and every setting of the job.
+
+        One wrapper for one node: each keeps values of its own and observes the node, and what is written through a
+        second one reaches the widgets of the first too late.
+        """
+        node = super().getParameterNode()
+        if self._parameters is None or self._parameters.parameterNode is not node:
+            self._parameters = self._wrapperClass()(node)
+        resetUnknownChoices(self._parameters, self.job.options_type, self.nodeParameters)
+        return self._parameters
+
+    def forgetParameterNode(self) -> None:
+        """Wrap the node anew when it is next asked for: a scene was closed or read, and what was kept of it is old."""
+        self._parameters = None
+
+    @classmethod
+    def _wrapperClass(cls) -> type:
         if cls._parameterNodeClass is None:
             name = cls.__name__.replace("Logic", "ParameterNode")
-            cls._parameterNodeClass = parameterNodeClass(name, self.job.options_type, self.nodeParameters)
-        parameters = cls._parameterNodeClass(super().getParameterNode())
-        resetUnknownChoices(parameters, self.job.options_type, self.nodeParameters)
-        return parameters
+            cls._parameterNodeClass = parameterNodeClass(name, find_job(cls.jobKey).options_type, cls.nodeParameters)
+        return cls._parameterNodeClass
 
     def options(self, parameters: Any) -> Any:
         """The job's checked options.
