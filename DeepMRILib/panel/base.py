@@ -239,12 +239,19 @@ class JobPanel(ScriptedLoadableModuleWidget, VTKObservationMixin):
             if len(self._results) < len(self._frames):
                 self._runNextFrame()
                 return
+            self._dropDeletedOutputs()
             before = dict(vars(self._chosen))
             with transaction(slicer.mrmlScene):
                 message = self.logic.deliver(self._results, self._chosen)
             self._keepOutputs(before)
             self.logic.show(self._chosen)
             self._endRun(message)
+
+    def _dropDeletedOutputs(self) -> None:
+        """An output that the user has deleted meanwhile is made anew."""
+        for name, value in vars(self._chosen).items():
+            if hasattr(value, "GetID") and not slicer.mrmlScene.IsNodePresent(value):
+                setattr(self._chosen, name, None)
 
     def _keepOutputs(self, before: Mapping[str, Any]) -> None:
         """Put what the delivery has made into the parameter node, also when the user is in another module."""

@@ -155,6 +155,22 @@ def test_what_is_chosen_while_a_job_runs_is_for_the_next(panel: Panel, wait_unti
     assert np.allclose(voxels(panel.parameters.S0Map), ivim.fit(a_series()).maps["S0"].array, rtol=1e-4)
 
 
+def test_an_output_that_is_deleted_while_a_job_runs_is_made_anew(panel: Panel, wait_until) -> None:
+    import slicer
+
+    from DeepMRILib.mrml.diffusion import nodeFromDiffusion
+
+    panel.ui.inputSelector.setCurrentNode(nodeFromDiffusion(a_series(), "dwi"))
+    panel.apply()
+    panel.bar.applyButton.click()
+    slicer.mrmlScene.RemoveNode(panel.parameters.DMap)
+    slicer.mrmlScene.RemoveNode(panel.parameters.regionsTable)
+    wait_until(lambda: not panel.loaded.widget.runner.isBusy(), 60, "the fit")
+    assert panel.bar.statusLabel.text.startswith("Fitted")
+    assert slicer.mrmlScene.IsNodePresent(panel.parameters.DMap)
+    assert slicer.mrmlScene.IsNodePresent(panel.parameters.regionsTable)
+
+
 def test_one_node_for_two_outputs_and_an_input_as_output_are_refused(panel: Panel) -> None:
     from DeepMRILib.mrml.diffusion import nodeFromDiffusion
     from DeepMRILib.mrml.volumes import nodeFromVolume
