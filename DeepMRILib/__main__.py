@@ -9,9 +9,12 @@ def main() -> int:
         from DeepMRILib import worker
 
         return worker.main()
-    from DeepMRILib import cli
+    try:
+        from DeepMRILib import cli
 
-    return cli.main()
+        return cli.main()
+    except KeyboardInterrupt:  # while that was being imported
+        return 130
 
 
 if __name__ == "__main__":

@@ -9,56 +9,49 @@ import contextlib
 import dataclasses
 import importlib
 import io
-import logging
 import re
+import shlex
 import sys
-import time
 import typing
-import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 from DeepMRILib import __version__, cli_models
-from DeepMRILib.cli_inputs import INPUT_FLAGS, read_input
+from DeepMRILib.cli_console import ProgressBar, Stopped, quiet_libraries, say, signals_as_interrupts, silent
+from DeepMRILib.cli_inputs import file_record, input_flags, input_paths, read_input
 from DeepMRILib.errors import Cancelled, DeepMRIError, InputError, require
 from DeepMRILib.jobs import JOBS, Job, load
 from DeepMRILib.options import from_json, settings
 
 PROGRAM, MODELS = "deepmri", "models"
-EXIT_BAD_INPUT, EXIT_STOPPED = 2, 130
+EXIT_BAD_INPUT, EXIT_SIGNAL = 2, 128
+EXIT_STOPPED = EXIT_SIGNAL + 2  # as shells have it for Ctrl-C
+VERSION_HINT = f"{PROGRAM} --version prints the version, {PROGRAM} METHOD JOB --help the settings of a job."
 METAVARS = {"folder": "FOLDER", "model": "NAME|FOLDER"}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        with _quiet_libraries():
-            return _dispatch(list(sys.argv[1:] if arguments is None else arguments))
+        with quiet_libraries(), signals_as_interrupts():
+            return _dispatch(given)
     except DeepMRIError as error:
-        print(f"{PROGRAM}: {error}", file=sys.stderr)
-        return EXIT_BAD_INPUT
+        return _refuse(str(error))
     except MemoryError:
-        print(
-            f"{PROGRAM}: Not enough memory. Take a mask or a smaller region, or close other programs.", file=sys.stderr
-        )
-        return EXIT_BAD_INPUT
-    except (KeyboardInterrupt, Cancelled):
-        print(f"\n{PROGRAM}: Stopped; nothing was written.", file=sys.stderr)
-        return EXIT_STOPPED
+        return _refuse("Not enough memory. Take a mask or a smaller region, or close other programs.")
+    except OSError as error:
+        place = f"{error.filename}: " if error.filename else ""
+        return _refuse(f"{place}{error.strerror or error}. Check the paths, and try another place.")
+    except (KeyboardInterrupt, Cancelled) as stop:
+        say(f"\n{PROGRAM}: Stopped; nothing was written.")
+        return EXIT_SIGNAL + stop.number if isinstance(stop, Stopped) else EXIT_STOPPED
 
 
-@contextlib.contextmanager
-def _quiet_libraries() -> Iterator[None]:
-    """No remarks of pydicom, nibabel and others between our lines: what matters to a user is one of our sentences."""
-    before = logging.root.manager.disable
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", module=r"(?!DeepMRILib)")
-        logging.disable(logging.ERROR)
-        try:
-            yield
-        finally:
-            logging.disable(before)
+def _refuse(sentence: str) -> int:
+    say(f"{PROGRAM}: {' '.join(sentence.split())}")
+    return EXIT_BAD_INPUT
 
 
 def _dispatch(arguments: list[str]) -> int:
@@ -74,11 +67,14 @@ def _dispatch(arguments: list[str]) -> int:
         return 0
     if method not in methods:
         described = {name: _described(name, _method_summary(name)) for name in methods}
-        _parse({**described, MODELS: _described(MODELS, cli_models.SUMMARY)}, [method], PROGRAM)
+        _parse(
+            {**described, MODELS: _described(MODELS, cli_models.SUMMARY)}, [method], PROGRAM, description=VERSION_HINT
+        )
         return 0  # only --help comes back: tyro has printed it
     commands = {job.name: command_type(job) for job in JOBS if job.method == method}
     command = _parse(commands, arguments[1:] or ["--help"], f"{PROGRAM} {method}")
-    return run_command(next(job for job in JOBS if isinstance(command, commands.get(job.name, ()))), command)
+    chosen = next(job for job in JOBS if isinstance(command, commands.get(job.name, ())))
+    return run_command(chosen, command, [PROGRAM, *arguments])
 
 
 def _method_summary(method: str) -> str:
@@ -94,7 +90,13 @@ def _described(name: str, summary: str) -> Callable[[], None]:
     return command
 
 
-def _parse(commands: Mapping[str, Any], arguments: list[str], program: str, config: Sequence[Any] = ()) -> Any:
+def _parse(
+    commands: Mapping[str, Any],
+    arguments: list[str],
+    program: str,
+    config: Sequence[Any] = (),
+    description: str | None = None,
+) -> Any:
     """Parse with tyro; its boxed complaint becomes one sentence.
 
     Raises:
@@ -105,7 +107,7 @@ def _parse(commands: Mapping[str, Any], arguments: list[str], program: str, conf
     try:
         with contextlib.redirect_stderr(complaint):
             return tyro.extras.subcommand_cli_from_dict(
-                dict(commands), prog=program, args=arguments, config=tuple(config)
+                dict(commands), prog=program, description=description, args=arguments, config=tuple(config)
             )
     except SystemExit as stop:
         if not stop.code:
@@ -144,8 +146,8 @@ def command_type(job: Job) -> type:
         default = dataclasses.MISSING if item.required else None
         shown = item.name.upper() if item.required else METAVARS.get(item.kind, "FILE")
         fields.append(_argument(item.name, hint, default, item.help, metavar=shown))
-        for flag, text in INPUT_FLAGS.get(item.kind, {}).items():
-            fields.append(_argument(flag, str | None, None, text, metavar="FILE"))
+        for name, flag in input_flags(job, item).items():
+            fields.append(_argument(name, str | None, None, flag.help, metavar=flag.metavar))
     types = typing.get_type_hints(job.options_type)
     fields += [
         _argument(item.name, types[item.name], item.default, item.tooltip.rstrip("."))
@@ -157,7 +159,7 @@ def command_type(job: Job) -> type:
     flag = tyro.conf.FlagCreatePairsOff[bool]
     fields.append(_argument("overwrite", flag, False, "Replace an older result in the output folder"))
     fields.append(_argument("no_report", flag, False, "Leave out report.html, the page with pictures"))
-    fields.append(_argument("quiet", flag, False, "No progress bar", aliases=["-q"]))
+    fields.append(_argument("quiet", flag, False, "Print nothing but errors", aliases=["-q"]))
     _check_names(job, [(name, typing.get_type_hints(job.options_type).get(name) is bool) for name, *_ in fields])
     made = dataclasses.make_dataclass(job.name, fields, kw_only=True)
     made.__doc__ = job.summary + "."
@@ -178,54 +180,43 @@ def _argument(
     name: str, hint: Any, default: Any, text: str, *, aliases: Sequence[str] = (), metavar: str | None = None
 ) -> tuple[str, Any, Any]:
     tyro = require("tyro", "The command line")
-    annotated = Annotated[hint, tyro.conf.arg(help=text, aliases=tuple(aliases) or None, metavar=metavar)]
+    hidden = "" if default is None else None  # "(default: None)" would tell nobody anything
+    shown = tyro.conf.arg(help=text, aliases=tuple(aliases) or None, metavar=metavar, help_behavior_hint=hidden)
+    annotated = Annotated[hint, shown]
     made = dataclasses.field() if default is dataclasses.MISSING else dataclasses.field(default=default)
     return name, annotated, made
 
 
-def run_command(job: Job, command: Any) -> int:
-    """Read the inputs, run the job and write its result."""
+def run_command(job: Job, command: Any, line: Sequence[str] = ()) -> int:
+    """Read the inputs, run the job and write its result.
+
+    Args:
+        job: what to run.
+        command: an instance of its ``command_type``.
+        line: the command as it was typed, for the result's provenance.
+    """
     from DeepMRILib.results import check_output, new_folder
 
     given = dataclasses.asdict(command)
     options = from_json(job.options_type, {item.name: given[item.name] for item in settings(job.options_type)})
-    check_output(command.output, overwrite=command.overwrite)
+    paths = input_paths(job, given)
+    place = check_output(command.output, overwrite=command.overwrite, inputs=paths.values())
     inputs = {item.name: read_input(item, given, job.method) for item in job.inputs}
-    bar = _silent if command.quiet else ProgressBar()
+    # A model may have been given by its name: its folder is known now
+    found = {name: inputs[name] for name in paths if isinstance(inputs.get(name), Path)}
+    read = {name: file_record(path) for name, path in {**paths, **found}.items()}
+    bar = silent if command.quiet else ProgressBar()
     result = job.run(inputs, options, bar)
-    with new_folder(command.output, overwrite=command.overwrite) as folder:
-        result.write_files(folder)
-        pictured = job.report is not None and not command.no_report and _write_report(job, result, folder)
+    made = result.provenance
+    made = dataclasses.replace(made, command=shlex.join(line), inputs={**made.inputs, "files": read})
+    result = dataclasses.replace(result, provenance=made)
+    with new_folder(place, overwrite=command.overwrite, inputs=paths.values()) as folder:
+        pictured = job.report is not None and not command.no_report
+        if pictured:
+            load(job.report)(result).write(folder / "report.html")
+        result.write_files(folder)  # last, as it lists what there is
     bar(1.0, f"Written to {command.output}" + (", see report.html" if pictured else ""))
+    if not command.quiet:
+        for note in made.notes:
+            say(f"note: {note}")
     return 0
-
-
-def _write_report(job: Job, result: Any, folder: Path) -> bool:
-    load(job.report)(result).write(folder / "report.html")
-    return True
-
-
-def _silent(fraction: float, message: str) -> None:
-    """Show nothing."""
-
-
-class ProgressBar:
-    """A bar on standard error where there is a terminal, a line every few seconds elsewhere."""
-
-    WIDTH = 28
-    LINE_EVERY_S = 5.0
-
-    def __init__(self) -> None:
-        self._terminal = sys.stderr.isatty()
-        self._shown = 0.0
-
-    def __call__(self, fraction: float, message: str) -> None:
-        now = time.monotonic()
-        if self._terminal and (now - self._shown > 0.1 or fraction >= 1):
-            self._shown = now
-            done = round(self.WIDTH * min(max(fraction, 0), 1))
-            line = f"\r\x1b[K[{'#' * done}{' ' * (self.WIDTH - done)}] {fraction:4.0%}  {message}"
-            print(line, end="\n" if fraction >= 1 else "", file=sys.stderr, flush=True)
-        elif not self._terminal and (fraction >= 1 or now - self._shown > self.LINE_EVERY_S):
-            self._shown = now
-            print(message, file=sys.stderr, flush=True)

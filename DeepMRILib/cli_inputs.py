@@ -2,21 +2,83 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from DeepMRILib.errors import InputError
-from DeepMRILib.jobs import Input
+from DeepMRILib.jobs import Input, Job
 
-INPUT_FLAGS: dict[str, dict[str, str]] = {
+
+@dataclass(frozen=True)
+class Flag:
+    """A further argument that a kind of input takes: its help, and what the help calls its value."""
+
+    help: str
+    metavar: str = "FILE"
+
+
+_SERIES = Flag("Of several DICOM series in the folder, the one meant: number, description or UID", "SERIES")
+
+INPUT_FLAGS: dict[str, dict[str, Flag]] = {
     "diffusion": {
-        "bvals": "b-values: a file, or numbers as in 0,50,800; by default the sidecar next to the image, or its header",
-        "bvecs": "Gradient directions: a file; by default the sidecar next to the image, or its header",
+        "bvals": Flag(
+            "b-values: a file, or numbers as in 0,50,800; by default the sidecar next to the image, or its header"
+        ),
+        "bvecs": Flag("Gradient directions: a file; by default the sidecar next to the image, or its header"),
+        "series": _SERIES,
     },
+    "volume": {"series": _SERIES},
 }
 """Further arguments that a kind of input takes."""
+_HASHED = 1_000_000_000
+"""Bytes up to which a file's sha256 is taken: about two seconds."""
+
+
+def input_flags(job: Job, item: Input) -> dict[str, Flag]:
+    """The further arguments of one input of a job by name; the second input with a flag has its own name before it."""
+    earlier = job.inputs[: job.inputs.index(item)]
+    taken = {flag for other in earlier for flag in INPUT_FLAGS.get(other.kind, {})}
+    flags = INPUT_FLAGS.get(item.kind, {})
+    return {f"{item.name}_{name}" if name in taken else name: flag for name, flag in flags.items()}
+
+
+def input_paths(job: Job, given: Mapping[str, Any]) -> dict[str, Path]:
+    """The files and folders that a command names, by argument: its inputs and the tables that belong to them."""
+    paths = {item.name: given[item.name] for item in job.inputs if given[item.name] is not None}
+    for item in job.inputs:
+        for name, flag in input_flags(job, item).items():
+            text = given[name]
+            if text is not None and flag.metavar == "FILE" and not _are_numbers(text):
+                paths[name] = Path(text)
+    return paths
+
+
+def file_record(path: Path) -> dict[str, Any]:
+    """What tells an input again: its place, and of a file its size in bytes and, below 1 GB, its sha256."""
+    from DeepMRILib.files.paths import unreadable
+
+    record: dict[str, Any] = {"path": os.path.realpath(path)}
+    try:
+        if path.is_file():
+            record["bytes"] = path.stat().st_size
+        if record.get("bytes", _HASHED) < _HASHED:
+            record["sha256"] = _sha256(path)
+    except OSError as error:
+        raise unreadable(path, error) from error
+    return record
+
+
+def _sha256(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as stream:
+        while block := stream.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
 
 
 def read_input(item: Input, given: Mapping[str, Any], method: str) -> Any:
@@ -34,32 +96,39 @@ def read_input(item: Input, given: Mapping[str, Any], method: str) -> Any:
     path = given[item.name]
     if path is None:
         return None
-    return _find_model(path, method) if item.kind == "model" else READERS[item.kind](path, given)
+    if item.kind == "model":
+        return _find_model(path, method)
+    flags = {name: given.get(f"{item.name}_{name}", given.get(name)) for name in INPUT_FLAGS.get(item.kind, {})}
+    return READERS[item.kind](path, flags)
 
 
 def _read_diffusion(path: Path, given: Mapping[str, Any]) -> Any:
     from DeepMRILib import files
 
-    return files.read_diffusion(path, b_values=_b_values(given["bvals"]), directions=_path(given["bvecs"]))
+    return files.read_diffusion(
+        path, b_values=_b_values(given["bvals"]), directions=_path(given["bvecs"]), series=given["series"]
+    )
 
 
 def _b_values(text: str | None) -> Any:
     from DeepMRILib import files
 
     # Numbers first: to look for a file of that name fails when the list is longer than a name may be.
-    if text is not None and re.fullmatch(r"[-+\d\s.,;eE]+", text):
-        return files.parse_b_values(text)
-    return _path(text)
+    return files.parse_b_values(text) if text is not None and _are_numbers(text) else _path(text)
+
+
+def _are_numbers(text: str) -> bool:
+    return re.fullmatch(r"[-+\d\s.,;eE]+", text) is not None
 
 
 def _path(text: str | None) -> Path | None:
     return None if text is None else Path(text)
 
 
-def _read_volume(path: Path, _: Mapping[str, Any]) -> Any:
+def _read_volume(path: Path, given: Mapping[str, Any]) -> Any:
     from DeepMRILib import files
 
-    return files.read_volume(path)
+    return files.read_volume(path, series=given.get("series"))
 
 
 def _read_labels(path: Path, _: Mapping[str, Any]) -> Any:
@@ -81,8 +150,8 @@ def _read_array(path: Path, _: Mapping[str, Any]) -> Any:
 
 
 def _read_folder(path: Path, _: Mapping[str, Any]) -> Path:
-    if not path.is_dir():
-        what = "is a file; a folder was expected" if path.exists() else "does not exist"
+    if not os.path.isdir(path):  # noqa: PTH112 - Path's own raises where the name is too long
+        what = "is a file; a folder was expected" if os.path.lexists(path) else "does not exist"
         raise InputError(f"The folder {path} {what}. Check the path.")
     return path
 
@@ -91,7 +160,7 @@ def _find_model(path: Path, method: str) -> Path:
     """The folder of a model: one that is a model's, or the store's model of that name."""
     from DeepMRILib.model_store import CARD, ModelStore, open_model
 
-    is_name = path.name == str(path) and not (path / CARD).exists()
+    is_name = path.name == str(path) and not os.path.isfile(path / CARD)  # noqa: PTH113 - as above
     return (ModelStore().find(str(path), method) if is_name else open_model(path, method)).folder
 
 

@@ -58,8 +58,8 @@ def replacing(*targets: Path) -> Iterator[tuple[Path, ...]]:
             raise OutputError(f"The folder {target.parent} does not exist. Create it, or choose another place.")
         if target.is_dir():
             raise OutputError(f"{target} is a folder; a file of that name cannot be written. Choose another name.")
-    # The whole name stays at the end: writers go by the extension.
-    siblings = tuple(target.with_name(f".{secrets.token_hex(4)}.{target.name}") for target in targets)
+    # The name's end stays: writers go by the extension. Not all of it: it may be as long as a name can be.
+    siblings = tuple(target.with_name(f".{secrets.token_hex(4)}.{target.name[-30:]}") for target in targets)
     with ExitStack() as cleanup, refusals_as_errors(f"{targets[0]} cannot be written"):
         for sibling in siblings:
             cleanup.callback(_remove, sibling)
@@ -98,7 +98,8 @@ def replacing_folder(target: Path, *, overwrite: bool = True) -> Iterator[Path]:
 
 def new_sibling(target: Path) -> Path:
     """A new, empty, hidden folder beside ``target``, with the rights of any other folder."""
-    sibling = target.absolute().with_name(f".{target.name}-{secrets.token_hex(4)}")
+    # The name is short, as the target's may be as long as a name can be, and its start tells whose it is.
+    sibling = target.absolute().with_name(f".{target.name[:30]}-{secrets.token_hex(4)}")
     sibling.mkdir()
     return sibling
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 
 import nibabel
@@ -12,7 +13,7 @@ import numpy as np
 import pytest
 
 from DeepMRILib.errors import OutputError
-from DeepMRILib.results import Provenance, Result, new_folder
+from DeepMRILib.results import Provenance, Result, check_output, new_folder
 from DeepMRILib.tables import Table
 from DeepMRILib.volume import DiffusionVolume, Volume
 
@@ -63,9 +64,11 @@ def test_an_existing_output_is_refused_and_untouched(tmp_path: Path) -> None:
 
 def test_overwrite_replaces_the_whole_old_result(tmp_path: Path) -> None:
     folder = example().save(tmp_path / "out")
-    (folder / "old.txt").write_text("old")
+    (folder / ".DS_Store").write_text("of a file browser")
+    old = (folder / "D.nii.gz").stat().st_ino
     example().save(folder, overwrite=True)
-    assert not (folder / "old.txt").exists()
+    assert (folder / "D.nii.gz").stat().st_ino != old
+    assert not (folder / ".DS_Store").exists()
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
 
 
@@ -82,9 +85,118 @@ def test_overwrite_never_takes_a_folder_that_is_not_a_result(tmp_path: Path) -> 
     assert (home / "thesis.txt").read_text() == "years"
 
 
+def test_a_result_lists_all_its_files_and_how_it_was_made(tmp_path: Path) -> None:
+    folder = example().save(tmp_path / "out")
+    entries = json.loads((folder / "result.json").read_text())
+    assert entries["files"] == sorted(path.name for path in folder.iterdir())
+    made = entries["provenance"]
+    assert datetime.fromisoformat(made["created"]).tzinfo is not None
+    assert made["software"]["numpy"] == np.__version__
+    assert set(made["software"]) == {"python", "numpy", "platform"}
+
+
+@pytest.mark.parametrize("name", ["thesis.txt", "scan.nii.gz", "folder", "series.bvec"])
+def test_overwrite_refuses_and_names_what_is_no_part_of_the_old_result(tmp_path: Path, name: str) -> None:
+    folder = example().save(tmp_path / "out")
+    if name == "folder":
+        (folder / name).mkdir()
+    else:
+        (folder / name).write_text("mine")
+    with pytest.raises(OutputError, match=f"also holds {name}, which is no part"):
+        example().save(folder, overwrite=True)
+    assert (folder / name).exists()
+    assert (folder / "D.nii.gz").exists()
+
+
+def test_a_listed_name_that_is_a_link_now_is_not_ours(tmp_path: Path) -> None:
+    folder = example().save(tmp_path / "out")
+    (folder / "D.nii.gz").unlink()
+    (folder / "D.nii.gz").symlink_to(tmp_path)
+    with pytest.raises(OutputError, match="also holds D.nii.gz"):
+        example().save(folder, overwrite=True)
+
+
+@pytest.mark.parametrize(
+    "content",
+    ["", "{}", "[1]", '"x"', "[" * 100_000, '{"provenance": {"job": "a"}, "files": ["result.json"]}',
+     '{"provenance": {"job": "a", "version": "1"}}', '{"provenance": 3, "files": []}'],
+)  # fmt: skip
+def test_another_programs_result_json_is_no_result(tmp_path: Path, content: str) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "result.json").write_text(content)
+    with pytest.raises(OutputError, match="is not a result of DeepMRI"):
+        example().save(tmp_path / "out", overwrite=True)
+    assert (tmp_path / "out" / "result.json").read_text() == content
+
+
+def test_what_is_put_into_the_old_result_while_the_new_is_written_is_kept(tmp_path: Path) -> None:
+    folder = example().save(tmp_path / "out")
+
+    def write() -> None:
+        with new_folder(folder, overwrite=True):
+            (folder / "thesis.txt").write_text("years")
+
+    with pytest.raises(OutputError, match="also holds thesis.txt"):
+        write()
+    assert (folder / "thesis.txt").read_text() == "years"
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+@pytest.mark.parametrize("content", [None, "other"])
+def test_of_two_runs_to_one_place_the_later_fails(tmp_path: Path, content: str | None) -> None:
+    place = tmp_path / "out"
+
+    def write() -> None:
+        with new_folder(place) as partial:
+            (partial / "late").write_text("late")
+            place.mkdir()
+            if content:
+                (place / "first").write_text(content)
+
+    with pytest.raises(OutputError, match="out exists. Choose another folder, or add --overwrite"):
+        write()
+    assert [path.name for path in place.iterdir()] == (["first"] if content else [])
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+def test_the_folder_that_we_are_in_is_never_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = example().save(tmp_path / "out")
+    monkeypatch.chdir(folder)
+    for given in (".", folder, tmp_path, "../out"):
+        for overwrite in (False, True):
+            with pytest.raises(OutputError, match="is the folder that you are in, or holds it"):
+                check_output(given, overwrite=overwrite)
+    assert check_output("../other") == tmp_path.resolve() / "other"
+
+
+def test_an_input_in_the_output_is_never_replaced(tmp_path: Path) -> None:
+    folder = example().save(tmp_path / "out")
+    link = tmp_path / "link.nii.gz"
+    link.symlink_to(folder / "D.nii.gz")
+    for given in (folder / "D.nii.gz", folder, link):
+        with pytest.raises(OutputError, match="lies in the output"):
+            check_output(folder, overwrite=True, inputs=[given])
+    assert check_output(folder, overwrite=True, inputs=[tmp_path, tmp_path / "outer.nii"]) == folder.resolve()
+
+
+def test_a_deleted_working_folder_is_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    with pytest.raises(OutputError, match="out cannot be written"):
+        check_output("out")
+    assert check_output(tmp_path / "out") == tmp_path.resolve() / "out"
+
+
+def test_names_as_long_as_the_system_takes_and_longer(tmp_path: Path) -> None:
+    assert (example().save(tmp_path / ("x" * 255)) / "result.json").is_file()
+    with pytest.raises(OutputError, match="cannot be written: File name too long"):
+        check_output(tmp_path / ("x" * 256))
+
+
 def test_a_failure_half_way_leaves_the_old_result_and_nothing_else(tmp_path: Path) -> None:
     folder = example().save(tmp_path / "out")
-    (folder / "mark").write_text("old")
+    (folder / "D.nii.gz").write_text("old")
 
     def fail() -> None:
         with new_folder(folder, overwrite=True) as partial:
@@ -93,7 +205,7 @@ def test_a_failure_half_way_leaves_the_old_result_and_nothing_else(tmp_path: Pat
 
     with pytest.raises(KeyboardInterrupt):
         fail()
-    assert (folder / "mark").read_text() == "old"
+    assert (folder / "D.nii.gz").read_text() == "old"
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
 
 
