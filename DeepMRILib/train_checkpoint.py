@@ -3,24 +3,37 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import io
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from DeepMRILib.errors import InputError
+from DeepMRILib.errors import InputError, WeightsError
 from DeepMRILib.options import to_json
 from DeepMRILib.train_options import Epoch, TrainOptions
 from DeepMRILib.weight_files import load_torch_file
 from DeepMRILib.writing import replacing
 
-FORMAT = 1
+FORMAT = 2
 # Settings that do not change the steps already made: they may differ when a training goes on.
 _FREE = {"device", "epochs", "patience", "workers", "checkpoint_every", "restore_best", "validation_batch_size"}
+
+_KINDS = {
+    "identity": dict,
+    "history": list,
+    "best_epoch": int,
+    "best_weights": dict,
+    "weights": dict,
+    "optimizer": dict,
+    "plateau": dict,
+    "scaler": dict,
+}
 
 
 @dataclass
@@ -55,7 +68,7 @@ def signature(model: torch.nn.Module, options: TrainOptions, samples: tuple[int,
     free = _FREE - {"epochs"} if options.schedule == "poly" else _FREE
     return {
         "settings": {name: value for name, value in to_json(options).items() if name not in free},
-        "weights": {name: list(value.shape) for name, value in model.state_dict().items()},
+        "weights": _shapes(model.state_dict()),
         "samples": list(samples),
     }
 
@@ -72,18 +85,16 @@ def write(path: Path, identity: dict[str, Any], state: State, parts: Mapping[str
     Raises:
         OutputError: no such folder, no right, or no space.
     """
+    content = {
+        "format": FORMAT,
+        "identity": identity,
+        "history": [dataclasses.asdict(epoch) for epoch in state.history],
+        "best_epoch": state.best_epoch,
+        "best_weights": state.best_weights,
+        **parts,
+    }
     buffer = io.BytesIO()
-    torch.save(
-        {
-            "format": FORMAT,
-            "identity": identity,
-            "history": [dataclasses.asdict(epoch) for epoch in state.history],
-            "best_epoch": state.best_epoch,
-            "best_weights": state.best_weights,
-            **parts,
-        },
-        buffer,
-    )
+    torch.save({**content, "sha256": _digest(content)}, buffer)
     with replacing(path) as (part,), part.open("wb") as file:
         file.write(buffer.getbuffer())
         file.flush()
@@ -94,17 +105,91 @@ def read(path: Path, identity: dict[str, Any]) -> tuple[State, dict[str, Any]]:
     """The state and the parts that ``write`` wrote.
 
     Raises:
-        WeightsError: the file is damaged or not safe to read.
+        WeightsError: the file is damaged, lacks a part, or is not safe to read.
         InputError: it is no checkpoint, or one of another training.
     """
     content = load_torch_file(path)
-    if not isinstance(content, dict) or content.get("format") != FORMAT or "identity" not in content:
-        raise InputError(
-            f"{path} is no checkpoint of this version of DeepMRI. Choose another file name for the checkpoint."
-        )
-    _check_same(path, content["identity"], identity)
-    history = [Epoch(**epoch) for epoch in content["history"]]
-    return State(history, content["best_epoch"], content["best_weights"]), content
+    if not isinstance(content, dict) or "sha256" not in content:
+        raise _no_checkpoint(path)
+    _check_whole(path, content)
+    if content.get("format") != FORMAT:
+        raise _no_checkpoint(path)
+    for name, kind in _KINDS.items():
+        if not isinstance(content.get(name), kind):
+            raise _unusable(path, f"its part {name} is missing or of a wrong kind")
+    with misfits_as_errors(path):
+        _check_same(path, content["identity"], identity)
+        history = [Epoch(**epoch) for epoch in content["history"]]
+    best = content["best_epoch"]
+    if not 0 <= best <= len(history) or [epoch.number for epoch in history] != [*range(1, len(history) + 1)]:
+        raise _unusable(path, f"its best epoch {best} and its {len(history)} epochs do not fit together")
+    for name in ("weights", *(["best_weights"] if history else [])):
+        if _shapes(content[name]) != identity["weights"]:
+            raise _unusable(path, f"its {name} are not those of its network")
+    return State(history, best, content["best_weights"]), content
+
+
+@contextmanager
+def misfits_as_errors(path: Path) -> Iterator[None]:
+    """Turn what a network and an optimizer raise when a checkpoint's parts do not fit into ``WeightsError``."""
+    try:
+        yield
+    except (InputError, torch.OutOfMemoryError):
+        raise
+    except (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
+        raise _unusable(path, str(error).strip().partition("\n")[0] or type(error).__name__) from error
+
+
+def _no_checkpoint(path: Path) -> InputError:
+    return InputError(
+        f"{path} is no checkpoint of this version of DeepMRI. Choose another file name for the checkpoint."
+    )
+
+
+def _unusable(path: Path, reason: str) -> WeightsError:
+    return WeightsError(
+        f"The checkpoint {path} is damaged ({reason}). Delete it, or choose another file, to begin anew."
+    )
+
+
+def _check_whole(path: Path, content: dict[str, Any]) -> None:
+    """A bit that turned in a weight would change the result, and nothing else would tell."""
+    with misfits_as_errors(path):
+        found = _digest({name: value for name, value in content.items() if name != "sha256"})
+    if found != content["sha256"]:
+        raise _unusable(path, "its content is not what was written")
+
+
+def _digest(content: dict[str, Any]) -> str:
+    """The SHA-256 over all values, with their names, types and shapes."""
+    digest = hashlib.sha256()
+    for piece in _pieces(content):
+        digest.update(piece)
+    return digest.hexdigest()
+
+
+def _pieces(value: Any) -> Iterator[Any]:
+    """A value as bytes, from which no other value gives the same."""
+    if isinstance(value, torch.Tensor):
+        yield f"tensor {value.dtype} {tuple(value.shape)};".encode()
+        yield value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy()
+    elif isinstance(value, Mapping):
+        yield f"mapping {len(value)};".encode()
+        for name, entry in value.items():
+            yield from _pieces(name)
+            yield from _pieces(entry)
+    elif isinstance(value, (list, tuple)):
+        yield f"list {len(value)};".encode()
+        for entry in value:
+            yield from _pieces(entry)
+    else:
+        text = repr(value).encode(errors="surrogatepass")
+        yield f"{type(value).__name__} {len(text)};".encode()
+        yield text
+
+
+def _shapes(weights: Mapping[str, Any]) -> dict[str, list[int]]:
+    return {name: list(getattr(value, "shape", ())) for name, value in weights.items()}
 
 
 def _check_same(path: Path, old: dict[str, Any], new: dict[str, Any]) -> None:

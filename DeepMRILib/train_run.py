@@ -18,6 +18,7 @@ from DeepMRILib import train_checkpoint as checkpoints
 from DeepMRILib.errors import Cancelled, InputError
 from DeepMRILib.progress import Progress
 from DeepMRILib.train_data import Batches, as_dataset, epoch_order, epoch_seed, loader, to_device
+from DeepMRILib.train_lock import only_training
 from DeepMRILib.train_options import Epoch, Loss, TrainOptions, TrainResult
 from DeepMRILib.train_parallel import Ranks, join
 
@@ -48,7 +49,9 @@ def run(task: Task) -> TrainResult:
             f"batch_size is {task.options.batch_size} for {ranks.size} processes; each needs at least one sample."
         )
     what = f"Training with batches of {task.options.batch_size}"
-    with devices.out_of_memory_as_error(ranks.device, what, "Use smaller batches, or a smaller network or patch."):
+    way_out = "Use smaller batches, or a smaller network or patch."
+    checkpoint = task.checkpoint if ranks.first else None
+    with only_training(checkpoint), devices.out_of_memory_as_error(ranks.device, what, way_out):
         training = _Training(task, ranks)
         training.resume()
         return training.finish()
@@ -124,11 +127,12 @@ class _Training:
             raise InputError(f"Only some of the processes see the checkpoint {path}. Put it on a disk that all share.")
         if there:
             self.state, parts = checkpoints.read(path, self._identity())
-            self.model.load_state_dict(parts["weights"])
-            self.optimizer.load_state_dict(parts["optimizer"])
-            self.plateau.load_state_dict(parts["plateau"])
-            if self.scaler is not None and parts["scaler"]:
-                self.scaler.load_state_dict(parts["scaler"])
+            with checkpoints.misfits_as_errors(path):
+                self.model.load_state_dict(parts["weights"])
+                self.optimizer.load_state_dict(parts["optimizer"])
+                self.plateau.load_state_dict(parts["plateau"])
+                if self.scaler is not None and parts["scaler"]:
+                    self.scaler.load_state_dict(parts["scaler"])
         else:
             self._save()
 

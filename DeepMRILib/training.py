@@ -61,7 +61,7 @@ def train(
         InputError: no data, nothing to train, a bad setting, a loss that is no finite number, or a checkpoint of
             another model, other data or other settings.
         WeightsError: the checkpoint is damaged.
-        OutputError: the checkpoint cannot be written.
+        OutputError: the checkpoint cannot be written, or another running training writes to it.
         DeviceMemoryError: the device's memory does not suffice.
         DependencyError: PyTorch is not installed.
         Cancelled: by ``progress``; the checkpoint is that of the last epoch written.
