@@ -129,7 +129,12 @@ def _one_sentence(box: str, program: str) -> str:
             sections[-1].append(line)
     kept = [" ".join(section) for section in sections]
     hints = ("For full helptext", "Argument helptext")
-    text = "; ".join(section for section in kept if section and not section.startswith(hints))
+    kept = [section for section in kept if section and not section.startswith(hints)]
+    # A title that the next section begins with says nothing by itself
+    text = "; ".join(one for one, after in zip(kept, [*kept[1:], ""], strict=True) if not after.startswith(one))
+    text, _, alike = text.partition("Perhaps you meant")
+    if meant := re.search(r"--[\w-]+", alike):
+        text = f"{text.strip(' ;')} (is {meant[0]} meant?)"
     return f"{re.sub(r' +', ' ', text).replace(' (required)', ',').strip(' .,')}. See {program} --help."
 
 
@@ -180,7 +185,7 @@ def _argument(
     name: str, hint: Any, default: Any, text: str, *, aliases: Sequence[str] = (), metavar: str | None = None
 ) -> tuple[str, Any, Any]:
     tyro = require("tyro", "The command line")
-    hidden = "" if default is None else None  # "(default: None)" would tell nobody anything
+    hidden = "" if default in (None, ()) else None  # "(default: None)" would tell nobody anything
     shown = tyro.conf.arg(help=text, aliases=tuple(aliases) or None, metavar=metavar, help_behavior_hint=hidden)
     annotated = Annotated[hint, shown]
     made = dataclasses.field() if default is dataclasses.MISSING else dataclasses.field(default=default)

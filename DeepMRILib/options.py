@@ -29,6 +29,8 @@ from DeepMRILib.errors import InputError
 
 Options = TypeVar("Options")
 SCALAR_TYPES = (bool, int, float, str, Path)
+_LARGEST_INTEGER = 2**63 - 1
+_MANY_DIGITS = 10**19
 
 
 def option(
@@ -52,6 +54,19 @@ def option(
     """
     metadata = {"help": help, "unit": unit, "range": range, "advanced": advanced, "label": label}
     return dataclasses.field(default=default, metadata=metadata)
+
+
+def number_text(value: float) -> str:
+    """A number as people write it: whole ones with all their digits, huge ones by their size.
+
+    Example:
+        >>> number_text(2147483647), number_text(1e5), number_text(0.5), number_text(10**400)
+        ('2147483647', '100000', '0.5', 'about 1e+400')
+    """
+    if isinstance(value, int) and abs(value) >= _MANY_DIGITS:
+        return f"about {'-' * (value < 0)}1e+{int(math.log10(abs(value)))}"
+    whole = math.isfinite(value) and abs(value) < _MANY_DIGITS and value == int(value)
+    return str(int(value)) if whole else f"{value:g}"
 
 
 @dataclass(frozen=True)
@@ -79,7 +94,7 @@ class Setting:
         """Help, unit and range in one sentence."""
         details = [self.unit] if self.unit else []
         if self.range is not None:
-            details.append(f"{self.range[0]:g} to {self.range[1]:g}")
+            details.append(f"{number_text(self.range[0])} to {number_text(self.range[1])}")
         return self.help + (f" ({', '.join(details)})" if details else "") + "."
 
 
@@ -160,8 +175,11 @@ def _checked_entry(item: Setting, value: Any) -> Any:
     if item.range is not None and not item.range[0] <= value <= item.range[1]:
         unit = f" {item.unit}" if item.unit else ""
         raise InputError(
-            f"{item.name} is {value:g}{unit}; it must lie between {item.range[0]:g} and {item.range[1]:g}{unit}."
+            f"{item.name} is {number_text(value)}{unit}; it must lie between {number_text(item.range[0])} and "
+            f"{number_text(item.range[1])}{unit}."
         )
+    if item.kind is int and abs(value) > _LARGEST_INTEGER:
+        raise InputError(f"{item.name} is {number_text(value)}; the largest whole number is {_LARGEST_INTEGER}.")
     return value
 
 
@@ -169,14 +187,18 @@ def _converted(item: Setting, value: Any) -> Any:
     """The value in the setting's type where nothing is lost by it: 3 for 3.0, a Path for a str."""
     numeric = isinstance(value, (int, float)) and not isinstance(value, bool)
     if item.kind is float and numeric:
-        return float(value)
-    if item.kind is int and numeric and float(value).is_integer():
+        try:
+            return float(value)
+        except OverflowError:
+            raise InputError(f"{item.name} is {number_text(value)}, which is too large. {item.tooltip}") from None
+    if item.kind is int and numeric and (isinstance(value, int) or value.is_integer()):
         return int(value)
     if item.kind is Path and isinstance(value, (str, Path)):
         return Path(value)
     if item.kind in (bool, str) and isinstance(value, item.kind):
         return value
-    raise InputError(f"{item.name} is {value!r}; it must be of type {item.kind.__name__}. {item.tooltip}")
+    shown = number_text(value) if numeric else repr(value)
+    raise InputError(f"{item.name} is {shown}; it must be of type {item.kind.__name__}. {item.tooltip}")
 
 
 def to_json(options: Any) -> dict[str, Any]:
@@ -210,10 +232,14 @@ def markdown_table(options_type: type) -> str:
     """The docs table of an options class."""
     rows = ["| setting | default | range | what it does |", "|---|---|---|---|"]
     for item in settings(options_type):
-        allowed = ", ".join(map(str, item.choices)) or (f"{item.range[0]:g} to {item.range[1]:g}" if item.range else "")
+        allowed = ", ".join(map(str, item.choices)) or _range_text(item)
         allowed = f"{allowed} {item.unit}".strip()
         rows.append(f"| `{item.name}` | `{_shown(item.default)}` | {allowed} | {item.help} |")
     return "\n".join(rows)
+
+
+def _range_text(item: Setting) -> str:
+    return " to ".join(number_text(end) for end in item.range or ())
 
 
 def _shown(value: Any) -> str:

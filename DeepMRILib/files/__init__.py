@@ -6,6 +6,7 @@ written. Files are written whole or not at all: into a temporary file next to th
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from DeepMRILib.files.bvalues import (
     DIRECTION_SIDECARS,
     b_values_for,
     b_values_text,
+    check_believable,
     directions_text,
     parse_b_values,
     read_b_values,
@@ -111,6 +113,7 @@ def read_diffusion(
         return DiffusionVolume(array.reshape(array.shape[:3]), affine)  # raises, with the sentence for it
     count = array.shape[3]
     values, vectors, bvec = _scheme(path, found, count, b_values)
+    check_believable(values, path.name)
     if directions is not None and not isinstance(directions, (str, Path)):
         vectors = np.asarray(directions, dtype=float)
     elif directions is not None or bvec is not None:
@@ -201,9 +204,11 @@ _Header = dict | dicom.DicomImage | None
 def _read(path: Path, series: str | int | None, *, diffusion: bool) -> tuple[NDArray, NDArray, _Header]:
     """The array, the affine, and what tells more: the NRRD header or the DICOM series."""
     name = path.name.lower()
-    if path.is_dir():
+    if os.path.isdir(path):  # noqa: PTH112 - Path's own raises where the name is too long
         image = dicom.read(path, series, diffusion=diffusion)
         return image.array, image.affine, image
+    if series is not None and name.endswith(_READABLE):
+        raise InputError(f"{path.name} is no DICOM file, so there is no series to choose. Leave out --series.")
     if name.endswith(nifti.SUFFIXES):
         return *nifti.read(path), None
     if name.endswith(nrrd.SUFFIXES):

@@ -10,12 +10,15 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from DeepMRILib.errors import InputError
-from DeepMRILib.files.paths import input_file, unreadable
+from DeepMRILib.files.paths import input_file, read_text
 from DeepMRILib.volume import checked_b_values
 from DeepMRILib.writing import replacing
 
 LARGEST_TABLE = 10_000_000
 """Bytes of the largest table of numbers that is read: a million b-values."""
+
+LARGEST_B_VALUE = 1e6
+"""In s/mm2: no scanner comes near, and a larger one is in another unit or not a b-value."""
 
 # In the order in which they are looked for; {stem} is the image's name without .nii or .nii.gz.
 B_VALUE_SIDECARS = ("{stem}.bval", "{stem}.bvals", "{stem}_bval.txt", "{stem}_bvals.txt", "bvals", "bval.txt")
@@ -43,7 +46,7 @@ def read_b_values(path: str | Path) -> NDArray:
     """
     path = input_file(path, "b-value file")
     try:
-        return checked_b_values(_numbers(_text(path), f"{path.name} contains"))
+        return checked_b_values(_numbers(read_text(path, LARGEST_TABLE), f"{path.name} contains"))
     except InputError as error:
         raise error if path.name in str(error) else InputError(f"{path.name}: {error}") from error
 
@@ -68,7 +71,9 @@ def read_directions(path: str | Path) -> NDArray:
         InputError: no such file, text in it, or not three rows or columns.
     """
     path = input_file(path, "gradient direction file")
-    rows = [_numbers(line, f"{path.name} contains") for line in _text(path).splitlines() if line.strip()]
+    rows = [
+        _numbers(line, f"{path.name} contains") for line in read_text(path, LARGEST_TABLE).splitlines() if line.strip()
+    ]
     lengths = {len(row) for row in rows}
     if len(lengths) == 1 and len(rows) == 3:
         vectors = np.array(rows).T
@@ -124,21 +129,23 @@ def b_values_for(image: Path, stem: str, given: str | Path | Sequence[float] | N
     return read_b_values(path), path
 
 
+def check_believable(b_values: NDArray, name: str) -> None:
+    """Refuse b-values that no scanner can make.
+
+    Raises:
+        InputError: one above ``LARGEST_B_VALUE``.
+    """
+    largest = b_values.max(initial=0.0)
+    if largest > LARGEST_B_VALUE:
+        raise InputError(
+            f"{name} has a b-value of {largest:g}, above {LARGEST_B_VALUE:g}. Give b-values in s/mm2, as in 0,50,800."
+        )
+
+
 def sidecar(image: Path, stem: str, names: Sequence[str]) -> Path | None:
     """The first file of these names next to an image."""
     places = (image.with_name(name.format(stem=stem)) for name in names)
     return next((place for place in places if place.is_file()), None)
-
-
-def _text(path: Path) -> str:
-    try:
-        if path.stat().st_size > LARGEST_TABLE:
-            raise InputError(f"{path.name} is too large for a table of numbers. Give the text file of the series.")
-        return path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path.name} is not a text file. Give the text file of the series.") from error
-    except OSError as error:
-        raise unreadable(path, error) from error
 
 
 def _numbers(text: str, contains: str) -> list[float]:

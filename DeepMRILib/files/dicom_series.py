@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import struct
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from DeepMRILib.errors import InputError, require
-from DeepMRILib.files.paths import damaged, input_file, unreadable
+from DeepMRILib.files.paths import damaged, input_file, is_regular, unreadable
 
 PURPOSE = "Reading DICOM files"
 _IDENTITY = ("SOPInstanceUID", "SeriesInstanceUID", "SeriesNumber", "SeriesDescription")
@@ -18,7 +19,17 @@ _PIXELS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
 # A file without DICOM's preamble is taken for DICOM when it begins with an element of one of these groups.
 _FIRST_GROUPS = (b"\x02\x00", b"\x08\x00", b"\x00\x08")  # the last is big-endian
 # What pydicom was seen to raise at files in which single bytes had been changed.
-_DAMAGE = (AttributeError, EOFError, KeyError, NotImplementedError, OSError, OverflowError, TypeError, ValueError)
+_DAMAGE = (
+    AttributeError,
+    EOFError,
+    KeyError,
+    NotImplementedError,
+    OSError,
+    OverflowError,
+    TypeError,
+    ValueError,
+    struct.error,
+)
 _LARGE_ELEMENT = 65_536  # bytes from which an element, such as the pixels, stays on disk until it is needed
 
 
@@ -116,7 +127,8 @@ def choose(
         problem = "several series" if candidates or fits is None else "no series with several diffusion weightings"
     raise InputError(
         f"{where} holds {problem}. It holds: {listed}. "
-        "Choose one with series= (its number, description or SeriesInstanceUID), or give the folder of one series."
+        "Choose one with --series (in Python series=): its number, description or SeriesInstanceUID; or give the "
+        "folder of one series."
     )
 
 
@@ -127,12 +139,13 @@ def _files(path: Path) -> list[Path]:
     def fail(error: OSError) -> None:
         raise unreadable(path, error) from error
 
-    return sorted(
+    found = (
         Path(folder) / name
         for folder, _, names in os.walk(path, onerror=fail)
         for name in names
         if not name.startswith(".") and name.upper() != "DICOMDIR"
     )
+    return sorted(file for file in found if is_regular(file))
 
 
 def _header(path: Path) -> Any | None:

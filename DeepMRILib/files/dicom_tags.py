@@ -65,7 +65,7 @@ def numbers(element: Any | None, count: int = 1, *, little_endian: bool = True) 
         elif not hasattr(value, "__iter__"):
             value = [value]
         values = [float(entry) for entry in value]
-    except (TypeError, ValueError, OverflowError):
+    except (TypeError, ValueError, OverflowError, struct.error):
         return None
     return values[:count] if len(values) >= count else None
 

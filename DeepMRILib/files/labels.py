@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,10 +12,11 @@ import numpy as np
 
 from DeepMRILib.errors import InputError
 from DeepMRILib.files import nifti, nrrd
-from DeepMRILib.files.paths import input_file
+from DeepMRILib.files.paths import input_file, read_text
 from DeepMRILib.volume import Volume
 
 NAMES_SUFFIX = ".tsv"
+_LARGEST_TABLE = 10_000_000
 _SEGMENT = re.compile(r"Segment(\d+)_(Name|LabelValue|Layer)$")
 
 
@@ -72,11 +74,11 @@ def _names_beside(path: Path) -> dict[int, str]:
     table = path.with_name(f"{nifti.stem(path)}{NAMES_SUFFIX}")
     if not table.is_file():
         return {}
-    with table.open(encoding="utf-8", newline="") as stream:
-        rows = list(csv.DictReader(stream, delimiter="\t"))
+    text = read_text(table, _LARGEST_TABLE)
     try:
+        rows = csv.DictReader(io.StringIO(text, newline=""), delimiter="\t")
         return {int(row["index"]): row["name"] for row in rows}
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, csv.Error) as error:
         raise InputError(
             f"{table.name} beside {path.name} is no table of label names; expected the columns index and name, "
             "separated by tabs. Mend it, or remove it to go without names."

@@ -76,6 +76,8 @@ def _values(path: Path, header: dict[str, str], length: int) -> NDArray:
     big = "true" in (header.get(name, "").lower() for name in ("BinaryDataByteOrderMSB", "ElementByteOrderMSB"))
     dtype = np.dtype((">" if big else "<") + _TYPES[header["ElementType"]])
     channels = int(header.get("ElementNumberOfChannels", "1"))
+    if channels < 1:
+        raise ValueError(f"it names {channels} channels")
     shape = (channels, *(int(n) for n in header["DimSize"].split()))
     compressed = header.get("CompressedData", "").lower() == "true"
     if header.get("BinaryData", "true").lower() != "true" or len(shape) != 4:

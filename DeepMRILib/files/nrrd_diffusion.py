@@ -49,12 +49,27 @@ def scheme(path: Path, header: Mapping[str, Any], count: int) -> tuple[NDArray, 
     if not absolute:
         largest = lengths_squared.max()
         b_values = _b_max(path, header) * lengths_squared / (largest if largest > 0 else 1.0)
-    frame = np.asarray(header.get("measurement frame", np.eye(3)), dtype=float)
+    frame = _measurement_frame(path, header)
     # Each vector of the field is one axis of the frame, so the rows of ``frame`` are its axes.
     directions = unit(vectors) @ frame * to_ras(path, header)
     unknown = [int(image) for image in re.findall(r"\d+", str(header.get(_NO_DIRECTION, "")))]
     directions[[image for image in unknown if image < count]] = 0.0
     return b_values, without_weighting(directions, b_values)
+
+
+def _measurement_frame(path: Path, header: Mapping[str, Any]) -> NDArray:
+    given = header.get("measurement frame")
+    if given is None and "measurement frame" not in header:
+        return np.eye(3)
+    try:
+        frame = np.asarray(given, dtype=float)
+    except (TypeError, ValueError):
+        frame = np.empty(0)
+    if frame.shape != (3, 3) or not np.isfinite(frame).all():
+        raise InputError(
+            f"The measurement frame of {path.name} is not three vectors of three numbers. Save the series again."
+        )
+    return frame
 
 
 def header_keys(volume: DiffusionVolume) -> dict[str, Any]:

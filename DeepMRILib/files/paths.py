@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import stat
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -20,18 +21,54 @@ def input_file(path: str | Path, kind: str = "file") -> Path:
         kind: what it should be, for the sentence: "b-value file", "image".
 
     Raises:
-        InputError: nothing there, a folder, or no right to read.
+        InputError: nothing there, a folder, a pipe or device, or no right to read.
     """
     path = Path(path)
     try:
-        if path.is_dir():
+        mode = path.stat().st_mode
+        if stat.S_ISDIR(mode):
             raise InputError(f"{path} is a folder; a {kind} was expected. Give the file inside it.")
+        if not stat.S_ISREG(mode):  # to open a pipe can wait for ever, and a device need not end
+            raise InputError(f"{path} is a pipe or a device; a {kind} was expected. Give a file on a disk.")
         with path.open("rb"):
             return path
-    except FileNotFoundError as error:
+    except (FileNotFoundError, NotADirectoryError) as error:
         raise InputError(f"There is no {kind} {path}. Check the path.") from error
     except OSError as error:
         raise unreadable(path, error) from error
+
+
+def is_regular(path: Path) -> bool:
+    """Whether this is a file that can be read to its end: no pipe, no device, no link to nowhere.
+
+    Raises:
+        InputError: the system does not let us look.
+    """
+    try:
+        return stat.S_ISREG(path.stat().st_mode)
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        raise unreadable(path, error) from error
+
+
+def read_text(path: Path, largest: int) -> str:
+    """The text of a file of at most ``largest`` bytes, whatever the system says of its size.
+
+    Raises:
+        InputError: more bytes, or bytes that are no text in UTF-8.
+    """
+    try:
+        with input_file(path).open("rb") as stream:
+            content = stream.read(largest + 1)
+    except OSError as error:
+        raise unreadable(path, error) from error
+    if len(content) > largest:
+        raise InputError(f"{path.name} is too large for a table. Check that it is the right file.")
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path.name} is not a text file in UTF-8. Save it again as plain text.") from error
 
 
 def unreadable(path: Path, error: OSError) -> InputError:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from DeepMRILib.errors import InputError
-from DeepMRILib.files.paths import damaged, input_file, unreadable
+from DeepMRILib.files.paths import damaged, input_file, read_text
 
 SUFFIXES = (".mrk.json", ".json", ".fcsv", ".csv")
 _LARGEST = 50_000_000
@@ -34,18 +34,11 @@ def read_points(path: str | Path) -> NDArray:
     name = path.name.lower()
     if not name.endswith(SUFFIXES):
         raise InputError(f"{path.name} is no points file. Give one of {', '.join(SUFFIXES)}, as Slicer saves them.")
-    try:
-        if path.stat().st_size > _LARGEST:
-            raise InputError(f"{path.name} is too large for a list of points. Check that it is the right file.")
-        text = path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise damaged(path, "points", "it is not text") from error
-    except OSError as error:
-        raise unreadable(path, error) from error
+    text = read_text(path, _LARGEST)
     reader = _markups if name.endswith(".json") else _fcsv if name.endswith(".fcsv") else _table
     try:
         points = np.array(reader(text), dtype=float).reshape(-1, 3)
-    except (ValueError, TypeError, KeyError, AttributeError, IndexError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError, IndexError, csv.Error, RecursionError) as error:
         raise damaged(path, "points", error) from error
     if len(points) == 0:
         raise InputError(f"{path.name} holds no points. Place them in Slicer and save the list again.")

@@ -154,6 +154,7 @@ def test_overview_names_every_method_and_a_wrong_word_is_one_sentence(capsys) ->
     assert stop.value.code == 0
     shown = capsys.readouterr().out
     assert all(job.method in shown for job in JOBS)
+    assert "--version" in shown
     code, error = run(capsys, "nosuch")
     assert code == 2
     assert_one_sentence(error, "nosuch")
@@ -170,3 +171,22 @@ def test_the_installed_program_answers(tmp_path: Path) -> None:
     assert ran.returncode == 2
     assert ran.stdout == ""
     assert_one_sentence(ran.stderr, "no.nii")
+
+
+def test_an_option_that_is_nearly_right_is_one_short_sentence(tmp_path: Path, capsys) -> None:
+    code, error = run(capsys, "ivim", "fit", "a.nii", "--bval", "x", "-o", tmp_path / "out")
+    assert code == 2
+    assert error == "deepmri: Unrecognized options: --bval, x (is --bvals meant?). See deepmri ivim fit --help.\n"
+    code, error = run(capsys, "ivim", "fit", "--bval", "x")
+    assert code == 2
+    assert_one_sentence(error, "volume")
+
+
+@job_cases
+def test_help_shows_no_default_where_there_is_none(job, capsys) -> None:
+    with pytest.raises(SystemExit):
+        cli.main([job.method, job.name, "--help"])
+    text = " ".join(capsys.readouterr().out.replace("│", " ").split())
+    assert "(default: None)" not in text
+    assert "(default: )" not in text
+    assert "Print nothing but errors" in text

@@ -18,7 +18,7 @@ from files_samples import a_scanned_series
 from toy_job import TOY
 
 from DeepMRILib import cli, files
-from DeepMRILib.cli_inputs import READERS, read_input
+from DeepMRILib.cli_inputs import READERS, input_flags, read_input
 from DeepMRILib.errors import InputError, WeightsError
 from DeepMRILib.jobs import JOBS, Input, Kind
 from DeepMRILib.model_store import ModelCard, ModelStore
@@ -178,3 +178,29 @@ def test_what_pydicom_remarks_is_not_shown(tmp_path: Path, rng: np.random.Genera
     )
     assert "UserWarning" not in ran.stderr
     assert "pixel data" not in ran.stderr.lower()
+
+
+def test_one_of_several_dicom_series_is_chosen_on_the_command_line(tmp_path: Path, rng, capsys) -> None:
+    (tmp_path / "d").mkdir()
+    for number in (1, 2):
+        write_classic(tmp_path / "d" / str(number), a_scanned_series(rng), "standard")
+        uid = pydicom.uid.generate_uid()
+        for path in (tmp_path / "d" / str(number)).iterdir():
+            dataset = pydicom.dcmread(path)
+            dataset.SeriesNumber, dataset.SeriesInstanceUID = number, uid
+            dataset.save_as(path)
+    arguments = ["ivim", "fit", str(tmp_path / "d"), "-o", str(tmp_path / "out"), "-q", "--no-report"]
+    assert cli.main(arguments) == 2
+    assert "Choose one with --series" in capsys.readouterr().err
+    assert cli.main([*arguments, "--series", "7"]) == 2
+    assert "holds no series '7'" in capsys.readouterr().err
+    code = cli.main([*arguments, "--series", "2"])
+    error = capsys.readouterr().err
+    assert code == 0, error
+
+
+def test_a_second_input_of_a_kind_has_flags_of_its_own() -> None:
+    job = dataclasses.replace(TOY, inputs=(Input("scan", "diffusion", "S"), Input("anatomy", "volume", "A")))
+    names = [list(input_flags(job, item)) for item in job.inputs]
+    assert names == [["bvals", "bvecs", "series"], ["anatomy_series"]]
+    assert {"series", "anatomy_series"} <= {item.name for item in dataclasses.fields(cli.command_type(job))}

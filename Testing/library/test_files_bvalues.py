@@ -310,3 +310,12 @@ def test_cord_data(shared_data: Path) -> None:
     np.testing.assert_array_equal(series.b_values, [5, 10, 20, 30, 50, 75, 150, 250, 600, 700, 800])
     with pytest.raises(InputError, match=r"There are no b-values for dwi_rl\.nii\.gz"):
         files.read_diffusion(folder / "dwi_rl.nii.gz")
+
+
+def test_b_values_that_no_scanner_makes(tmp_path: Path) -> None:
+    files.write_volume(Volume(np.ones((2, 2, 2, 2)), np.eye(4)), tmp_path / "a.nii")
+    assert files.read_diffusion(tmp_path / "a.nii", [0, 1e6]).b_values.max() == 1e6
+    (tmp_path / "a.bval").write_text("0 8e8")
+    for given in (None, [0, 1.1e6], [0, 1e300]):
+        with pytest.raises(InputError, match="a.nii has a b-value of .*above 1e.06. Give b-values in s/mm2"):
+            files.read_diffusion(tmp_path / "a.nii", given)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -147,3 +148,23 @@ def test_missing_slices_of_an_enhanced_image(tmp_path: Path, rng: np.random.Gene
     save(dataset, tmp_path / "e.dcm")
     with pytest.raises(InputError, match=r"e\.dcm is not complete: slice \d of 4"):
         files.read_diffusion(tmp_path / "e.dcm")
+
+
+@pytest.mark.filterwarnings("ignore")  # pydicom's remarks on what it meets
+def test_random_bytes_that_begin_as_dicom_are_a_sentence(tmp_path: Path, rng: np.random.Generator) -> None:
+    refused = 0
+    for length in (133, 140, 200, 1000):
+        for _ in range(50):
+            for start in (bytes(128) + b"DICM", b"\x08\x00\x05\x00" + bytes(128)):
+                (tmp_path / "x").write_bytes(start + rng.bytes(length))
+                with pytest.raises(InputError) as caught:
+                    files.read_volume(tmp_path / "x")
+                refused += "\n" not in str(caught.value)
+    assert refused == 400
+
+
+def test_what_struct_refuses_is_a_sentence(tmp_path: Path) -> None:
+    from DeepMRILib.files.dicom_series import reading
+
+    with pytest.raises(InputError, match="x.dcm is not a complete DICOM file"), reading(tmp_path / "x.dcm"):
+        struct.unpack("<H", b"1")

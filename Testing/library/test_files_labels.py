@@ -13,7 +13,7 @@ from files_samples import assert_same_world, random_affine
 
 from DeepMRILib import files
 from DeepMRILib.errors import InputError
-from DeepMRILib.volume import Volume
+from DeepMRILib.volume import LabelVolume, Volume
 
 
 @pytest.fixture
@@ -188,7 +188,7 @@ def test_tables(tmp_path: Path, content: str, expected: list[list[float]]) -> No
         ("p.csv", b"1,2\n", "is not a complete points file: 2 coordinates where 3 were expected"),
         ("p.csv", b"r,a,s\n1,2\n", "is not a complete points file"),
         ("p.csv", b"1,2,nan\n", "holds a point that is not a number"),
-        ("p.csv", b"\xff\xfe\x00", "is not a complete points file: it is not text"),
+        ("p.csv", b"\xff\xfe\x00", "is not a text file in UTF-8"),
         ("p.mrk.json", b"{", "is not a complete points file"),
         ("p.mrk.json", b"[]", "is not a complete points file"),
         ("p.mrk.json", b"{}", "is not a complete points file"),
@@ -248,3 +248,27 @@ def test_an_image_is_where_slicer_puts_it(tmp_path: Path, rng: np.random.Generat
         affine = np.array([[matrix.GetElement(i, j) for j in range(4)] for i in range(4)])
         array = vtk_to_numpy(image.GetPointData().GetScalars()).reshape(image.GetDimensions()[::-1]).T
         assert_same_world(ours, Volume(array, affine))
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ("index\tname\n1\tLèvre\n".encode("latin-1"), "is not a text file in UTF-8"),
+        (bytes(range(256)), "is not a text file in UTF-8"),
+        (b"index\tname\n1\t" + b"x" * 200_000 + b"\n", "is no table of label names"),
+        (b"index\tname\n1\t" + b"x" * 10_000_000 + b"\n", "is too large for a table"),
+    ],
+    ids=["latin-1", "binary", "csv", "large"],
+)
+def test_a_names_table_that_is_none(tmp_path: Path, content: bytes, words: str) -> None:
+    labels = LabelVolume(np.ones((2, 2, 2), np.uint8), np.eye(4), {1: "a"})
+    files.write_labels(labels, tmp_path / "l.nii.gz")
+    (tmp_path / "l.tsv").write_bytes(content)
+    with pytest.raises(InputError, match=words):
+        files.read_labels(tmp_path / "l.nii.gz")
+
+
+def test_a_names_table_as_windows_programs_write_it(tmp_path: Path) -> None:
+    files.write_labels(LabelVolume(np.ones((2, 2, 2), np.uint8), np.eye(4), {}), tmp_path / "l.nii.gz")
+    (tmp_path / "l.tsv").write_bytes("\ufeffindex\tname\r\n1\tfoie\u0301\r\n".encode())
+    assert files.read_labels(tmp_path / "l.nii.gz").names == {1: "foie\u0301"}

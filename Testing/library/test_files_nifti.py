@@ -291,3 +291,36 @@ def test_a_full_disk_leaves_the_old_file_and_nothing_else(tmp_path: Path, rng: n
     assert sorted(file.name for file in tmp_path.iterdir()) == ["v.nii", "v.nii.gz", "v.nrrd"]
     for suffix in (".nii", ".nii.gz", ".nrrd"):
         np.testing.assert_array_equal(files.read_volume(tmp_path / f"v{suffix}").array, old.array)
+
+
+@pytest.mark.parametrize("place", ["values", "checksum", "length", "cut"])
+def test_a_compressed_image_is_read_to_its_checksum(tmp_path: Path, place: str) -> None:
+    path = tmp_path / "a.nii.gz"
+    values = np.random.default_rng(0).integers(0, 30_000, (20, 20, 20)).astype(np.int16)
+    plain = nibabel.Nifti1Image(values, np.eye(4)).to_bytes()
+    # Stored, not deflated: a flipped bit in the values breaks nothing but the checksum
+    content = bytearray(gzip.compress(plain, compresslevel=0))
+    if place == "cut":
+        content = content[:-4]
+    else:
+        content[{"values": len(content) // 2, "checksum": -8, "length": -4}[place]] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(InputError, match="a.nii.gz is not a complete NIfTI file"):
+        files.read_volume(path)
+
+
+def test_a_scaled_compressed_image_has_the_values_of_the_plain_one(tmp_path: Path) -> None:
+    image = nibabel.Nifti1Image(np.arange(24, dtype=np.int16).reshape(2, 3, 4), np.eye(4))
+    image.header.set_slope_inter(0.5, -3)
+    for name in ("a.nii", "a.nii.gz"):
+        image.to_filename(tmp_path / name)
+    plain, packed = (files.read_volume(tmp_path / name).array for name in ("a.nii", "a.nii.gz"))
+    assert plain.dtype == packed.dtype
+    assert np.array_equal(plain, packed)
+    assert plain.max() > plain.min()
+
+
+def test_a_series_is_chosen_of_dicom_alone(tmp_path: Path) -> None:
+    files.write_volume(Volume(np.ones((2, 2, 2)), np.eye(4)), tmp_path / "a.nii")
+    with pytest.raises(InputError, match="a.nii is no DICOM file, so there is no series to choose"):
+        files.read_volume(tmp_path / "a.nii", series="3")

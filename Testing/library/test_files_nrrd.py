@@ -393,3 +393,23 @@ def test_meta_images_that_are_none(tmp_path: Path) -> None:
     path.write_bytes(content.replace(b"MET_SHORT", b"MET_OTHER"))
     with pytest.raises(InputError, match=r"not a complete MetaImage file: MET_OTHER is missing or unknown"):
         files.read_volume(path)
+
+
+@pytest.mark.parametrize(
+    "frame", ["none", "none none none", "(1,0,0) (0,1,0)", "(1,0) (0,1)", "(nan,0,0) (0,1,0) (0,0,1)"]
+)
+def test_a_measurement_frame_that_is_none(tmp_path: Path, frame: str) -> None:
+    write_diffusion_by_hand(tmp_path / "d.nrrd", a_scheme(), space="RAS", measurement_frame=frame)
+    with pytest.raises(InputError, match=r"(measurement frame of d.nrrd is not|d.nrrd is not a complete NRRD)"):
+        files.read_diffusion(tmp_path / "d.nrrd")
+
+
+@pytest.mark.parametrize("channels", [-1, 0])
+def test_a_metaimage_without_channels(tmp_path: Path, channels: int) -> None:
+    (tmp_path / "a.mha").write_bytes(
+        f"NDims = 3\nDimSize = 2 2 2\nElementNumberOfChannels = {channels}\nElementType = MET_UCHAR\n"
+        "ElementDataFile = LOCAL\n".encode()
+        + bytes(8)
+    )
+    with pytest.raises(InputError, match=f"a.mha is not a complete MetaImage file: it names {channels} channels"):
+        files.read_volume(tmp_path / "a.mha")

@@ -110,3 +110,31 @@ def test_every_setting_of_every_job_is_documented_and_its_default_is_valid(job) 
         assert len(item.help) > 5, f"{item.name} needs a help text"
         assert not item.help.endswith("."), f"{item.name}: no full stop, the doors add it"
         assert f"`{item.name}`" in table
+
+
+@dataclass(frozen=True)
+class Numbers:
+    seed: int = option(0, "Start", range=(0, 2**31 - 1))
+    free: int = option(0, "Any")
+    rate: float = option(0.5, "Rate", range=(1e-6, 1e5))
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"seed": 10**400}, r"seed is about 1e\+400; it must lie between 0 and 2147483647\.$"),
+        ({"seed": 2**31}, "seed is 2147483648; it must lie between 0 and 2147483647"),
+        ({"free": -(10**400)}, r"free is about -1e\+400; the largest whole number is 9223372036854775807"),
+        ({"rate": 10**400}, r"rate is about 1e\+400, which is too large"),
+        ({"rate": 3e5}, "rate is 300000; it must lie between 1e-06 and 100000"),
+    ],
+)
+def test_huge_numbers_are_a_sentence_and_whole_ones_have_all_digits(change: dict, words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        from_json(Numbers, change)
+
+
+def test_ranges_are_shown_with_all_their_digits() -> None:
+    tooltips = {item.name: item.tooltip for item in settings(Numbers)}
+    assert tooltips["seed"] == "Start (0 to 2147483647)."
+    assert "| 0 to 2147483647 | Start |" in markdown_table(Numbers)
