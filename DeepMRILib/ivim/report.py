@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +29,7 @@ def fit_report(result: IVIMResult) -> Report:
     made = result.provenance
     b_values = list(dict.fromkeys(result.decay.columns["b"]))
     report = Report("Intravoxel incoherent motion", f"{made.engine[0].upper()}{made.engine[1:]}")
+    report.facts(_files(made.inputs.get("files", {})))
     report.facts(
         {
             "Model": "S(b) = S0 [f exp(-b D*) + (1 - f) exp(-b D)]",
@@ -59,6 +61,11 @@ def fit_report(result: IVIMResult) -> Report:
     report.facts({name: value for name, value in made.options.items() if not isinstance(value, list)})
     report.table(bounds_table(made.inputs["bounds"]), caption="Bounds of the parameters; S0 relative to the lowest b.")
     return report
+
+
+def _files(files: dict[str, Any]) -> dict[str, str]:
+    """The input files by what they are for, when the command line has read them."""
+    return {name.capitalize(): str(record["path"]) for name, record in files.items() if "path" in record}
 
 
 def _limit(result: IVIMResult) -> str:

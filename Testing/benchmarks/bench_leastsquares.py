@@ -31,7 +31,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "Testing")]
 
 from benchmarks.ivim_reference import RANGES, Simulated, curve_fit_biexp, load, median_error, residual_sum, simulate
 
-from DeepMRILib.ivim.bounds import GENERAL
+from DeepMRILib.ivim.bounds import GENERAL, body_part
 from DeepMRILib.ivim.leastsquares import fit_biexp
 
 PARAMETERS = tuple(RANGES)
@@ -115,7 +115,9 @@ def accuracy(snr: int, arguments: argparse.Namespace) -> None:
     middle = {name: np.full(n, np.mean(interval)) for name, interval in RANGES.items()}
     source = arguments.data.name if stored else "own simulation"
     print(f"\nAccuracy, SNR {snr}, {n} voxels ({source}): median |error| / true . RMSE / mean true . Spearman's rho")
-    for title, fit in (("constant guess", middle), ("curve_fit", reference), ("this library", ours)):
+    abdomen = fit_biexp(data.signals, data.b, body_part("abdomen").bounds)
+    rows = (("constant guess", middle), ("curve_fit", reference), ("this library", ours))
+    for title, fit in (*rows, ("this library, abdomen's bounds", abdomen)):
         print(f"{title:34}" + "   ".join(f"{name} {_score(fit[name], data.truth[name])}" for name in PARAMETERS))
     for title, fit in (("curve_fit, clipped to range", reference), ("this library, clipped to range", ours)):
         clipped = {name: np.clip(fit[name], *RANGES[name]) for name in PARAMETERS}
