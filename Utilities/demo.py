@@ -161,7 +161,7 @@ def decay(output: Path) -> Figure:
         line = [row for row in lines if row["region"] == region]
         if not own:
             continue
-        start = float(line[0]["S0"])
+        start = float(line[0]["signal"])  # the curve begins at b = 0
         curves.append(
             plots.Curve(
                 region,

@@ -61,3 +61,17 @@ def test_the_tables_of_settings_are_up_to_date() -> None:
     )
     assert ran.returncode == 0, ran.stdout
     assert "<!-- settings of ivim.fit -->\n| setting |" in README
+
+
+def test_the_demonstration_leaves_its_page(tmp_path: Path) -> None:
+    run([str(ROOT / "Utilities" / "demo.py"), "--output", str(tmp_path / "demo")], ROOT)
+    page = (tmp_path / "demo" / "index.html").read_text(encoding="utf-8")
+    assert page.count("data:image/png") == 4
+    assert "research use only" in page.lower()
+    assert {path.name for path in (tmp_path / "demo" / "figures").iterdir()} == {
+        "D.png",
+        "f.png",
+        "D_star.png",
+        "decay.png",
+    }
+    assert (tmp_path / "demo" / "fit" / "regions.csv").is_file()
