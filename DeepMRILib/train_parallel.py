@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import inspect
 import os
 from collections.abc import Iterable
@@ -72,9 +73,16 @@ def join(device: str) -> Ranks:
         device = f"cuda:{_own_card()}"
         torch.cuda.set_device(device)
     if not dist.is_initialized():
-        # Never left again: a second joining of the same processes would meet the addresses of the first.
+        # Left only at the end: a second joining of the same processes would meet the addresses of the first.
         dist.init_process_group("nccl" if device.startswith("cuda") else "gloo")
+        atexit.register(_leave)
     return Ranks(device, dist.get_rank(), dist.get_world_size())
+
+
+def _leave() -> None:
+    """Stop the group's threads before Python ends: one that still runs then aborts the process."""
+    if dist.is_initialized():
+        dist.destroy_process_group()
 
 
 def _own_card() -> int:

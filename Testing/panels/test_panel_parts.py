@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.machinery
 import sys
 import types
 from dataclasses import dataclass
@@ -125,7 +126,7 @@ def test_torch_comes_from_its_extension_only(slicer_app, monkeypatch) -> None:
 
     extension = types.ModuleType("PyTorchUtils")
     extension.PyTorchUtilsLogic = Logic
-    extension.__spec__ = types.SimpleNamespace()
+    extension.__spec__ = importlib.machinery.ModuleSpec("PyTorchUtils", None)
     monkeypatch.setitem(sys.modules, "PyTorchUtils", extension)
     records.answer = False
     with pytest.raises(DependencyError, match="torch"):
