@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import gc
 import inspect
 import os
 from collections.abc import Iterable
@@ -82,7 +83,9 @@ def join(device: str) -> Ranks:
 def _leave() -> None:
     """Stop the group's threads before Python ends: one that still runs then aborts the process."""
     if dist.is_initialized():
+        gc.collect()  # models in several processes refer to the group in circles
         dist.destroy_process_group()
+        gc.collect()
 
 
 def _own_card() -> int:
