@@ -215,9 +215,8 @@ class _Job:
                     left = np.flatnonzero(~self.found.done)
                     tasks = [pool.submit(self._more, left[chunk], steps) for chunk in _chunks(left.size, workers)]
                     _follow(tasks, part(progress, *SHARES[number : number + 2]))
-            except BaseException:
+            finally:  # whatever ends this, threads that still run stop at their next step
                 self.cancelled.set()
-                raise
         progress(1.0, MESSAGE)
 
     def _first(self, voxels: slice) -> list[tuple[NDArray, NDArray]]:
