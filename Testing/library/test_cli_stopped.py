@@ -33,6 +33,12 @@ def environment() -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": str(ROOT)}
 
 
+def heed_signals() -> None:
+    """In the new process: as from a terminal, also where the tests run in the background or under nohup."""
+    for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_DFL)
+
+
 def shell(line: str, folder: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         line, shell=True, executable="/bin/bash", cwd=folder, env=environment(), capture_output=True, text=True,
@@ -58,7 +64,13 @@ def test_a_signal_while_writing_leaves_nothing(dwi: Path, tmp_path: Path, number
     marker, place = tmp_path / "in" / "marker", tmp_path / "place"
     place.mkdir()
     line = [sys.executable, "-c", _WAITING, marker, "ivim", "fit", dwi, "-o", place / "out", "-q", "--no-report"]
-    with subprocess.Popen([str(word) for word in line], env=environment(), stderr=subprocess.PIPE, text=True) as ran:
+    with subprocess.Popen(
+        [str(word) for word in line],
+        env=environment(),
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=heed_signals,  # noqa: PLW1509 - no threads here
+    ) as ran:
         while not marker.exists():
             assert ran.poll() is None, ran.stderr.read()
             time.sleep(0.02)
@@ -81,8 +93,9 @@ def test_an_interrupt_while_the_program_is_loaded_is_no_traceback(tmp_path: Path
     )
     paths = os.pathsep.join([str(tmp_path), str(ROOT)])
     ran = subprocess.run(
-        [*PROGRAM, "--version"], env={**os.environ, "PYTHONPATH": paths}, capture_output=True, text=True, check=False
-    )
+        [*PROGRAM, "--version"], env={**os.environ, "PYTHONPATH": paths}, capture_output=True, text=True, check=False,
+        preexec_fn=heed_signals,  # noqa: PLW1509 - no threads here
+    )  # fmt: skip
     assert (ran.returncode, ran.stderr) == (130, "")
 
 
