@@ -94,7 +94,7 @@ def test_an_interrupt_while_the_program_is_loaded_is_no_traceback(tmp_path: Path
     paths = os.pathsep.join([str(tmp_path), str(ROOT)])
     ran = subprocess.run(
         [*PROGRAM, "--version"], env={**os.environ, "PYTHONPATH": paths}, capture_output=True, text=True, check=False,
-        preexec_fn=heed_signals,  # noqa: PLW1509 - no threads here
+        preexec_fn=heed_signals,
     )  # fmt: skip
     assert (ran.returncode, ran.stderr) == (130, "")
 
