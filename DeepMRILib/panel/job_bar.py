@@ -95,7 +95,7 @@ class JobBar:
 
     def _setStatus(self, message: str, *, error: bool) -> None:
         # Bold rather than red: one text colour that can be read in the light and in the dark theme.
-        font = self.statusLabel.font if not callable(self.statusLabel.font) else self.statusLabel.font()
+        font = self.statusLabel.font
         font.setBold(error)
         self.statusLabel.setFont(font)
         self.statusLabel.setText(message)

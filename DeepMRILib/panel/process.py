@@ -1,4 +1,7 @@
-"""The worker process as the panel sees it: started, spoken to, listened to, and ended with all it has started."""
+"""The worker process as the panel sees it: started, spoken to, listened to, and ended with all it has started.
+
+On Windows a worker that has crashed by itself can no longer be asked what it had started; that is left.
+"""
 
 from __future__ import annotations
 

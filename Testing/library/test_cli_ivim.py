@@ -14,15 +14,6 @@ from DeepMRILib.ivim.example import fit_inputs
 from DeepMRILib.volume import Volume
 
 
-@pytest.fixture
-def dwi(tmp_path: Path) -> Path:
-    """A series with its sidecar."""
-    path = tmp_path / "in" / "dwi.nii.gz"
-    path.parent.mkdir()
-    files.write_diffusion(fit_inputs()["volume"], path)
-    return path
-
-
 def refused(capsys: pytest.CaptureFixture, folder: Path, *arguments: object) -> str:
     """The sentence with which the command line refuses; it must write nothing."""
     before = sorted(folder.rglob("*"))

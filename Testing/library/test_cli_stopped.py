@@ -13,20 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from DeepMRILib import files
-from DeepMRILib.ivim.example import fit_inputs
-
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAM = [sys.executable, "-m", "DeepMRILib"]
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals and limits of POSIX")
-
-
-@pytest.fixture
-def dwi(tmp_path: Path) -> Path:
-    path = tmp_path / "in" / "dwi.nii.gz"
-    path.parent.mkdir()
-    files.write_diffusion(fit_inputs()["volume"], path)
-    return path
 
 
 def environment() -> dict[str, str]:
