@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, fields, replace
+from dataclasses import astuple, dataclass, field, fields, replace
 
 from DeepMRILib.errors import InputError
 
@@ -11,7 +11,31 @@ Interval = tuple[float, float]
 
 
 @dataclass(frozen=True)
-class Bounds:
+class _Intervals:
+    """Lowest and highest value of each parameter; all are checked to be two finite ascending numbers from 0 on."""
+
+    def __post_init__(self) -> None:
+        for item in fields(self):
+            object.__setattr__(self, item.name, _checked(item.name, getattr(self, item.name)))
+        low_S0, _ = self.as_dict()["S0"]
+        if low_S0 <= 0:
+            raise InputError(f"The bounds of S0 are {self.as_dict()['S0']}; the signal at b = 0 must be above 0.")
+
+    def as_dict(self) -> dict[str, Interval]:
+        """The intervals by the parameters' names, in the model's order."""
+        return dict(zip((item.name for item in fields(self)), astuple(self), strict=True))
+
+
+@dataclass(frozen=True)
+class AdcBounds(_Intervals):
+    """The lowest and highest value of a mono-exponential fit: ADC in mm2/s, S0 as in ``Bounds``."""
+
+    ADC: Interval = (0.0, 0.005)
+    S0: Interval = (0.5, 2.5)
+
+
+@dataclass(frozen=True)
+class Bounds(_Intervals):
     """The lowest and highest value that a bi-exponential fit may return, for each parameter.
 
     Attributes:
@@ -31,17 +55,50 @@ class Bounds:
     S0: Interval = (0.7, 1.3)
 
     def __post_init__(self) -> None:
-        for item in fields(self):
-            object.__setattr__(self, item.name, _checked(item.name, getattr(self, item.name)))
+        super().__post_init__()
         if self.f[1] > 1:
             raise InputError(f"The bounds of f are {self.f}; a fraction cannot exceed 1.")
-        if self.S0[0] <= 0:
-            raise InputError(f"The bounds of S0 are {self.S0}; the signal at b = 0 must be above 0.")
         if self.D_star[1] <= self.D[0] or self.D_star[1] <= 0:
             raise InputError(
                 f"The bounds of D* are {self.D_star} and those of D {self.D}; "
                 "the upper bound of D* must lie above the lower bound of D."
             )
+
+
+@dataclass(frozen=True)
+class TriexpBounds(_Intervals):
+    """The lowest and highest value of a tri-exponential fit; the fit also keeps f1 + f2 <= 1.
+
+    Attributes:
+        D, D_star1, D_star2: mm2/s, one above the other without overlap.
+        f1, f2: fractions of slow and of fast blood.
+        S0: as in ``Bounds``.
+
+    Raises:
+        InputError: as ``Bounds``, or the rates' intervals overlap.
+    """
+
+    D: Interval = (0.0, 0.005)
+    f1: Interval = (0.0, 1.0)
+    D_star1: Interval = (0.008, 0.06)
+    f2: Interval = (0.0, 1.0)
+    D_star2: Interval = (0.06, 5.0)
+    S0: Interval = (0.7, 1.3)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name in ("f1", "f2"):
+            if getattr(self, name)[1] > 1:
+                raise InputError(f"The bounds of {name} are {getattr(self, name)}; a fraction cannot exceed 1.")
+        if self.f1[0] + self.f2[0] > 1:
+            raise InputError(f"The bounds of f1 and f2 begin at {self.f1[0]} and {self.f2[0]}; together at most 1.")
+        for slower, faster in (("D", "D_star1"), ("D_star1", "D_star2")):
+            low, high = getattr(self, slower), getattr(self, faster)
+            if high[0] < low[1]:
+                raise InputError(
+                    f"The bounds of {slower} are {low} and those of {faster} {high}; they must not overlap, or the two "
+                    "cannot be told apart. Choose one limit between them."
+                )
 
 
 def _checked(name: str, interval: Interval) -> Interval:
@@ -69,6 +126,12 @@ class BodyPart:
 
     bounds: Bounds
     typical: TypicalValues
+    triexp: TriexpBounds = field(default_factory=TriexpBounds)
+    adc: AdcBounds = field(default_factory=AdcBounds)
+
+    def bounds_of(self, model: str) -> AdcBounds | Bounds | TriexpBounds:
+        """The bounds of a model: adc, biexp or triexp."""
+        return {"adc": self.adc, "biexp": self.bounds, "triexp": self.triexp}[model]
 
 
 GENERAL = Bounds()
