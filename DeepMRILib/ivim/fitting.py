@@ -3,27 +3,26 @@
 from __future__ import annotations
 
 import time
-from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from DeepMRILib import options as settings
 from DeepMRILib.errors import InputError
-from DeepMRILib.ivim.bounds import Bounds, body_part
-from DeepMRILib.ivim.leastsquares import fit_biexp
-from DeepMRILib.ivim.models import biexp
+from DeepMRILib.ivim.engine import Engine, Estimates, Problem
+from DeepMRILib.ivim.engines import engine_of
+from DeepMRILib.ivim.goodness import goodness, on_bound, predicted_signals
+from DeepMRILib.ivim.models import MODELS
 from DeepMRILib.ivim.options import FitOptions
 from DeepMRILib.ivim.prepare import Signals, prepare
-from DeepMRILib.ivim.quantities import PARAMETERS, QUANTITIES
-from DeepMRILib.ivim.regions import BOUNDED, decay_tables, on_bound, region_table
+from DeepMRILib.ivim.quantities import QUANTITIES
+from DeepMRILib.ivim.regions import decay_tables, region_table
 from DeepMRILib.ivim.result import IVIMResult
 from DeepMRILib.progress import Progress, part
 from DeepMRILib.results import Provenance
 from DeepMRILib.volume import DiffusionVolume, LabelVolume, Volume, checked_labels
 
 MANY_ON_BOUND = 0.2
-ENGINE = "bounded bi-exponential least squares in each voxel (variable projection, DeepMRILib.ivim.leastsquares)"
 
 
 def fit(
@@ -48,6 +47,7 @@ def fit(
 
     Raises:
         InputError: bad b-values, mask, regions or settings, or no voxel to fit.
+        DependencyError: the method ivimnet, and PyTorch is not installed.
 
     Example:
         >>> from DeepMRILib.ivim.example import fit_inputs
@@ -55,61 +55,97 @@ def fit(
         >>> [round(value, 4) for value in result.regions.columns["D_median"]]
         [0.0011, 0.0019]
     """
-    started = time.perf_counter()
     options = FitOptions() if options is None else options
     if not isinstance(options, FitOptions):
         raise InputError(f"The options of a fit are FitOptions, e.g. FitOptions(body_part='liver'); got {options!r}.")
     options = settings.validate(options)
+    problem = Problem.of(options)
+    return run_engine(
+        "ivim.fit",
+        volume,
+        problem,
+        engine_of(options.method),
+        mask=mask,
+        labels=labels,
+        progress=progress,
+        options=settings.to_json(options),
+    )
+
+
+def run_engine(
+    job: str,
+    volume: DiffusionVolume,
+    problem: Problem,
+    engine: Engine,
+    *,
+    mask: Volume | NDArray | None,
+    labels: LabelVolume | None,
+    progress: Progress | None,
+    options: dict,
+) -> IVIMResult:
+    """Prepare the signals, let an engine fit them, and put together what it found.
+
+    Args:
+        job: for the provenance.
+        options: what the user chose, for the provenance.
+    """
+    started = time.perf_counter()
     if not isinstance(volume, DiffusionVolume):
         raise InputError("A fit needs a diffusion series: a 4D image with one b-value per image (DiffusionVolume).")
     if labels is not None:
         labels = checked_labels(labels, volume)
-    bounds = _bounds(options)
-    signals = prepare(volume, options, mask)
+    signals = prepare(volume, problem.options, mask)
     prepared = time.perf_counter()
-    found = fit_biexp(
-        signals.values, signals.b_values, bounds, fit_s0=options.fit_s0, progress=part(progress, 0.02, 0.95)
-    )
+    found = engine(signals, problem, part(progress, 0.02, 0.95))
     fitted = time.perf_counter()
-    maps = _maps(found, signals, volume)
-    part(progress, 0.95, 1.0)(0.0, "Regions and curves")
-    points, curve, fits = decay_tables(signals, labels, bounds, fit_s0=options.fit_s0)
-    limits = {name: list(getattr(bounds, name)) for name in PARAMETERS}
+    part(progress, 0.95, 1.0)(0.0, "Maps, regions and curves")
+    maps = _maps(found, signals, problem, volume)
+    points, curve, fits = decay_tables(signals, labels, problem, found.values)
+    regions = region_table(maps, signals.inside, labels, problem, fits)
+    predicted = _predicted_series(signals, problem, found, volume) if problem.options.predicted else None
     seconds = {"prepare": prepared - started, "fit": fitted - prepared, "tables": time.perf_counter() - fitted}
     return IVIMResult(
-        provenance=_provenance(volume, options, limits, signals=signals, maps=maps, seconds=seconds),
+        provenance=_provenance(job, volume, options, signals=signals, problem=problem, found=found, seconds=seconds),
         maps=maps,
         fitted=volume.like(signals.inside.astype(np.uint8)),
-        regions=region_table(maps, signals.inside, labels, limits, fits),
+        regions=regions,
         decay=points,
         decay_fit=curve,
+        predicted=predicted,
+        training=found.training,
     )
 
 
-def _bounds(options: FitOptions) -> Bounds:
-    """The body part's bounds, with those that were given in their place."""
-    usual = Bounds() if options.body_part == "custom" else body_part(options.body_part).bounds
-    given = {name: getattr(options, f"{name}_bounds") for name in PARAMETERS}
-    return replace(usual, **{name: interval for name, interval in given.items() if interval})
+def _maps(found: Estimates, signals: Signals, problem: Problem, series: DiffusionVolume) -> dict[str, Volume]:
+    """Parameters, their standard deviations and quality as volumes."""
+    bounds = problem.bounds.as_dict()
+    maps = dict(found.values)
+    for name in problem.model.parameters:
+        if name in found.sd:
+            maps[f"{name}_sd"] = found.sd[name] if name == "S0" else _known(found.sd[name], bounds[name])
+    maps |= goodness(signals, problem, found.values)
+    return {name: signals.volume(values, series) for name, values in maps.items()}
 
 
-def _maps(found: dict[str, NDArray], signals: Signals, series: DiffusionVolume) -> dict[str, Volume]:
-    maps = {name: signals.volume(found[name], series) for name in PARAMETERS}
-    spread = signals.values.var(axis=1, dtype=np.float64) * signals.values.shape[1]
-    with np.errstate(divide="ignore", invalid="ignore"):
-        explained = np.where(spread > 0, 1 - found["rss"] / spread, 0.0)
-    maps["R2"] = signals.volume(explained, series)
-    maps["RMSE"] = signals.volume(np.sqrt(found["rss"] / signals.values.shape[1]), series)
-    return maps
+def _known(sd: NDArray, interval: tuple[float, float]) -> NDArray:
+    """Standard deviations of which none is larger than that of knowing nothing but the bounds."""
+    return np.fmin(sd, (interval[1] - interval[0]) / np.sqrt(12))
+
+
+def _predicted_series(signals: Signals, problem: Problem, found: Estimates, series: DiffusionVolume) -> DiffusionVolume:
+    array = np.zeros((*signals.inside.shape, signals.b_values.size), dtype=np.float32)
+    array[signals.inside] = np.nan_to_num(predicted_signals(signals, problem, found))
+    return DiffusionVolume(array, series.affine, signals.b_values)
 
 
 def _provenance(
+    job: str,
     series: DiffusionVolume,
-    options: FitOptions,
-    limits: dict[str, list[float]],
+    options: dict,
     *,
     signals: Signals,
-    maps: dict[str, Volume],
+    problem: Problem,
+    found: Estimates,
     seconds: dict[str, float],
 ) -> Provenance:
     inputs = {
@@ -118,25 +154,36 @@ def _provenance(
         "b_values": series.b_values.tolist(),
         "b_values_fitted": signals.b_values.tolist(),
         "voxels_fitted": int(signals.inside.sum()),
-        "bounds": limits,
+        "model": problem.model.name,
+        "bounds": {name: list(interval) for name, interval in problem.bounds.as_dict().items()},
     }
-    notes = signals.notes + _notes_on_bounds(maps, signals.inside, limits)
-    return Provenance("ivim.fit", ENGINE, settings.to_json(options), seconds=seconds, inputs=inputs, notes=notes)
+    return Provenance(
+        job,
+        found.engine,
+        options,
+        seed=found.seed,
+        device=found.device,
+        seconds=seconds,
+        weights_sha256=found.weights_sha256,
+        inputs=inputs,
+        notes=signals.notes + found.notes + _notes_on_bounds(problem, found),
+    )
 
 
-def _notes_on_bounds(maps: dict[str, Volume], inside: NDArray, limits: dict[str, list[float]]) -> tuple[str, ...]:
+def _notes_on_bounds(problem: Problem, found: Estimates) -> tuple[str, ...]:
     notes = []
-    for name in BOUNDED:
-        part = on_bound(maps[name].array[inside], limits[name])
-        if part > MANY_ON_BOUND:
-            label, (low, high) = QUANTITIES[name].label, limits[name]
+    for name, (low, high) in problem.bounds.as_dict().items():
+        part_on = float(np.mean(on_bound(found.values[name], (low, high)))) if name != "S0" else 0.0
+        if part_on > MANY_ON_BOUND:
             notes.append(
-                f"{label} lies on a bound ({low:g} or {high:g}) in {part:.0%} of the voxels: hardly measured there."
+                f"{QUANTITIES[name].label} lies on a bound ({low:g} or {high:g}) in {part_on:.0%} of the voxels: "
+                "hardly measured there."
             )
     return tuple(notes)
 
 
 def predicted(result: IVIMResult, b_values: NDArray) -> NDArray:
     """The fitted signal (i, j, k, n) at b-values (n,) in s/mm2, in the image's units; 0 where nothing was fitted."""
-    D, f, D_star, S0 = (result.maps[name].array for name in PARAMETERS)
-    return biexp(np.asarray(b_values, dtype=float), D, f, D_star, S0)
+    model = MODELS[result.provenance.inputs["model"]]
+    parameters = (result.maps[name].array for name in model.parameters)
+    return model.signal(np.asarray(b_values, dtype=float), *parameters)

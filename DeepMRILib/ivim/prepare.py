@@ -11,7 +11,7 @@ from DeepMRILib.errors import InputError
 from DeepMRILib.ivim.options import FitOptions
 from DeepMRILib.volume import DiffusionVolume, Volume, checked_mask
 
-DISTINCT_NEEDED = {"biexp": 4}
+DISTINCT_NEEDED = {"adc": 2, "biexp": 4, "triexp": 6}
 """Distinct b-values that a model needs: one for each of its parameters."""
 BRIGHT_PERCENTILE = 99.0
 SAME_B, SAME_B_PART = 0.5, 0.03
@@ -62,19 +62,30 @@ def prepare(series: DiffusionVolume, options: FitOptions, mask: Volume | NDArray
 
 
 def _kept_images(b_values: NDArray, options: FitOptions) -> NDArray:
-    kept = b_values <= options.b_max if options.b_max > 0 else np.ones(b_values.shape, dtype=bool)
+    kept = b_values >= options.b_min
     if not kept.any():
         raise InputError(
-            f"b_max is {options.b_max:g} s/mm2, and no image has so low a b-value; the lowest is {b_values.min():g}. "
-            "Choose a higher b_max, or 0 to keep all images."
+            f"b_min is {options.b_min:g} s/mm2, and no image has so high a b-value; the highest is {b_values.max():g}. "
+            "Choose a lower b_min, or 0 to keep all images."
+        )
+    if options.b_max > 0:
+        kept &= b_values <= options.b_max
+    if not kept.any():
+        raise InputError(
+            f"b_max is {options.b_max:g} s/mm2, and no image has so low a b-value; the lowest is "
+            f"{b_values[b_values >= options.b_min].min():g}. Choose a higher b_max, or 0 to keep all images."
         )
     return kept
 
 
 def _notes_on_images(b_values: NDArray, kept: NDArray, options: FitOptions) -> tuple[str, ...]:
     notes = []
-    if not kept.all():
-        notes.append(f"{np.count_nonzero(~kept)} images above b = {options.b_max:g} s/mm2 were left out.")
+    low = np.count_nonzero(b_values < options.b_min)
+    if low:
+        notes.append(f"{low} images below b = {options.b_min:g} s/mm2 were left out.")
+    high = np.count_nonzero(~kept) - low
+    if high:
+        notes.append(f"{high} images above b = {options.b_max:g} s/mm2 were left out.")
     if not options.fit_s0 and b_values[kept].min() > 0:
         lowest = b_values[kept].min()
         notes.append(f"S0 was not fitted: the signal at the lowest b-value, {lowest:g} s/mm2, stands for it.")

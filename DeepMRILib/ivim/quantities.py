@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True)
@@ -29,13 +29,35 @@ class Quantity:
         return f"{self.label} ({self.unit})" if self.unit not in ("", "1") else self.label
 
 
-QUANTITIES: dict[str, Quantity] = {
+_PARAMETERS: dict[str, Quantity] = {
     "D": Quantity("D", "Diffusion coefficient of tissue", "mm2/s", (0.0, 0.003), "Viridis"),
     "f": Quantity("f", "Perfusion fraction", "1", (0.0, 0.5), "Inferno"),
     "D_star": Quantity("D*", "Pseudo-diffusion coefficient of blood in capillaries", "mm2/s", (0.0, 0.1), "Plasma"),
+    "ADC": Quantity("ADC", "Apparent diffusion coefficient", "mm2/s", (0.0, 0.003), "Viridis"),
+    "f1": Quantity("f1", "Fraction of slow blood", "1", (0.0, 0.5), "Inferno"),
+    "D_star1": Quantity("D*1", "Pseudo-diffusion coefficient of slow blood", "mm2/s", (0.0, 0.06), "Plasma"),
+    "f2": Quantity("f2", "Fraction of fast blood", "1", (0.0, 0.5), "Inferno"),
+    "D_star2": Quantity("D*2", "Pseudo-diffusion coefficient of fast blood", "mm2/s", (0.0, 2.0), "Plasma"),
     "S0": Quantity("S0", "Signal without diffusion weighting", "", None, "Grey"),
+}
+
+
+def _sd(quantity: Quantity) -> Quantity:
+    """The quantity of a parameter's standard deviation."""
+    window = None if quantity.window is None else (0.0, quantity.window[1] / 3)
+    meaning = f"Standard deviation of {quantity.label}"
+    return replace(quantity, label=f"SD of {quantity.label}", meaning=meaning, window=window, colour="Magma")
+
+
+QUANTITIES: dict[str, Quantity] = {
+    **_PARAMETERS,
+    **{sd_name: _sd(quantity) for sd_name, quantity in ((f"{name}_sd", one) for name, one in _PARAMETERS.items())},
     "R2": Quantity("R²", "Part of the signal's variance that the curve explains", "1", (0.0, 1.0), "Cividis"),
     "RMSE": Quantity("RMSE", "Root mean square distance of signal and curve", "", None, "Grey"),
+    "quality": Quantity(
+        "Quality", "1 where no parameter lies on a bound and the curve explains the signal", "1", (0.0, 1.0), "Grey"
+    ),
 }
 PARAMETERS = ("D", "f", "D_star", "S0")
-QUALITY = ("R2", "RMSE")
+"""Those of the bi-exponential model, which most fits use."""
+QUALITY = ("R2", "RMSE", "quality")

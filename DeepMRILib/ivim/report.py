@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from DeepMRILib.figures import Panel, montage
 from DeepMRILib.ivim.curves import region_curves
-from DeepMRILib.ivim.quantities import PARAMETERS, QUALITY, QUANTITIES
+from DeepMRILib.ivim.models import MODELS, SignalModel
+from DeepMRILib.ivim.quantities import QUALITY, QUANTITIES
 from DeepMRILib.ivim.result import IVIMResult, PhantomResult
 from DeepMRILib.plots import decay_plot
 from DeepMRILib.report import NO_VALUE, Report
@@ -21,22 +22,29 @@ from DeepMRILib.volume import Volume
 MARGIN = 6
 MOST_CURVES = 7
 """More than this many curves in one plot cannot be told apart."""
-COLOUR_MAPS = {"Viridis": "viridis", "Inferno": "inferno", "Plasma": "plasma", "Cividis": "cividis", "Grey": "gray"}
+COLOUR_MAPS = {
+    "Viridis": "viridis",
+    "Inferno": "inferno",
+    "Plasma": "plasma",
+    "Cividis": "cividis",
+    "Magma": "magma",
+    "Grey": "gray",
+}
 
 
 def fit_report(result: IVIMResult) -> Report:
     """Maps, decay curves, the table of regions, and how they were made."""
     made = result.provenance
+    model = MODELS[made.inputs["model"]]
     b_values = list(dict.fromkeys(result.decay.columns["b"]))
     report = Report("Intravoxel incoherent motion", f"{made.engine[0].upper()}{made.engine[1:]}")
     report.facts(_files(made.inputs.get("files", {})))
     report.facts(
         {
-            "Model": "S(b) = S0 [f exp(-b D*) + (1 - f) exp(-b D)]",
+            "Model": model.equation,
             "b-values": ", ".join(f"{b:g}" for b in b_values) + " s/mm²",
             "Images": len(made.inputs["b_values"]),
             "Voxels fitted": f"{made.inputs['voxels_fitted']:,}",
-            "Body part": made.options["body_part"],
             "Time of the fit": f"{made.seconds['fit']:.2f} s",
             "DeepMRI": made.version,
         }
@@ -45,18 +53,24 @@ def fit_report(result: IVIMResult) -> Report:
         report.note(note)
     report.section("Maps")
     around = _box(np.asarray(result.fitted) > 0)
-    parameters = {name: _cropped(result.maps[name], around) for name in PARAMETERS}
+    parameters = {name: _cropped(result.maps[name], around) for name in model.parameters}
     report.figure(montage(map_panels(parameters)), "Parameters in axial slices, patient's right on the left.")
+    spreads = [f"{name}_sd" for name in model.parameters if f"{name}_sd" in result.maps]
+    if spreads:
+        uncertain = {name: _cropped(result.maps[name], around) for name in spreads}
+        report.figure(montage(map_panels(uncertain)), "How uncertain they are: the standard deviation of each.")
     quality = {name: _cropped(result.maps[name], around) for name in QUALITY}
     report.figure(montage(map_panels(quality)), "How well the curve fits in each voxel.")
     report.section("Decay")
     curves = [replace(curve, error=None) for curve in region_curves(result)[:MOST_CURVES]]
     report.figure(
         decay_plot(curves, y_label="Signal relative to S0", log=True),
-        f"Mean signal of each region and the curve fitted to it{_limit(result)}.",
+        f"Mean signal of each region and the mean of its voxels' fitted curves{_limit(result)}.",
     )
     report.section("Regions")
-    report.table(short_table(result.regions), caption="Median, with lower and upper quartile, of the fitted voxels.")
+    report.table(
+        short_table(result.regions, model), caption="Median, with lower and upper quartile, of the fitted voxels."
+    )
     report.section("How it was made")
     report.facts({name: value for name, value in made.options.items() if not isinstance(value, list)})
     report.table(bounds_table(made.inputs["bounds"]), caption="Bounds of the parameters; S0 relative to the lowest b.")
@@ -90,32 +104,33 @@ def _cropped(volume: Volume, box: tuple[slice, ...]) -> Volume:
 def map_panels(maps: dict[str, Volume]) -> list[Panel]:
     """Panels of known maps, D and D* in 10^-3 mm2/s as papers print them."""
     panels = []
-    for name in (*PARAMETERS, *QUALITY):
-        if name not in maps:
-            continue
+    for name, volume in maps.items():
         quantity = QUANTITIES[name]
         scale = 1000.0 if quantity.unit == "mm2/s" else 1.0
         window = None if quantity.window is None else tuple(scale * edge for edge in quantity.window)
         unit = "10⁻³ mm²/s" if scale > 1 else ""
         colours = COLOUR_MAPS[quantity.colour]
-        panels.append(Panel(quantity.label, maps[name], unit=unit, window=window, colors=colours, scale=scale))
+        panels.append(Panel(quantity.label, volume, unit=unit, window=window, colors=colours, scale=scale))
     return panels
 
 
-def short_table(regions: Table) -> Table:
+def short_table(regions: Table, model: SignalModel) -> Table:
     """The table of regions as a reader wants it: median and quartiles, D and D* in 10^-3 mm2/s."""
     columns = {name: list(regions.columns[name]) for name in ("region", "voxels")}
     units = {}
-    for name in PARAMETERS:
+    for name in model.parameters:
         scale = 1000.0 if QUANTITIES[name].unit == "mm2/s" else 1.0
         values = zip(*(regions.columns[f"{name}_{key}"] for key in ("median", "q25", "q75")), strict=True)
         label = QUANTITIES[name].label
         columns[label] = [_spread([scale * value for value in row]) for row in values]
         if scale > 1:
             units[label] = "10⁻³ mm²/s"
-    columns["D* on a bound"] = [
-        NO_VALUE if np.isnan(part) else f"{part:.0%}" for part in regions.columns["D_star_at_bound"]
-    ]
+    for name in ("D_star", "D_star1", "D_star2"):
+        if name in model.parameters:
+            parts = regions.columns[f"{name}_at_bound"]
+            columns[f"{QUANTITIES[name].label} on a bound"] = [
+                NO_VALUE if np.isnan(part) else f"{part:.0%}" for part in parts
+            ]
     return Table(columns, units)
 
 

@@ -18,7 +18,7 @@ from DeepMRILib.ivim import FitOptions, IVIMResult, PhantomOptions, phantom
 from DeepMRILib.ivim.curves import region_curves
 from DeepMRILib.ivim.phantom_tissues import LABELS
 from DeepMRILib.ivim.prepare import check_b_values
-from DeepMRILib.ivim.quantities import PARAMETERS, QUALITY, QUANTITIES
+from DeepMRILib.ivim.quantities import PARAMETERS, QUANTITIES
 from DeepMRILib.mrml.bvalues import findBValues, imageCount, seriesSequence
 from DeepMRILib.mrml.codes import setQuantity
 from DeepMRILib.mrml.diffusion import diffusionFromNode, nodeFromDiffusion
@@ -49,6 +49,7 @@ MAP_ATTRIBUTE = "DeepMRI.Map"
 """Says which map a node holds: a second run leaves its colours and window as the user has set them."""
 MOST_CURVES = 24
 """A plot with more cannot be read, and hundreds of series would stop Slicer for seconds; the table has them all."""
+QUALITY = ("R2", "RMSE")
 SERIES_CLASSES = ("vtkMRMLDiffusionWeightedVolumeNode", "vtkMRMLVectorVolumeNode", "vtkMRMLSequenceNode")
 
 

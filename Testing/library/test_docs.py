@@ -45,8 +45,11 @@ def after_commands(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_commands_leave_every_file_that_is_named(after_commands: Path) -> None:
-    named = re.findall(r"`(\w+\.(?:nii\.gz|csv|html|json))`", README.partition("The folder `fit` then holds")[2][:600])
-    assert len(named) >= 11
+    named = re.findall(
+        r"`(\w+\.(?:nii\.gz|csv|html|json))`",
+        README.partition("The folder `fit` then holds")[2].partition("`result.json`")[0] + "`result.json`",
+    )
+    assert len(named) >= 16
     assert {path.name for path in (after_commands / "fit").iterdir()} == set(named)
 
 

@@ -209,7 +209,7 @@ def test_an_unforeseen_error_in_the_delivery_leaves_the_panel_ready(panel: Panel
 def test_a_scene_of_another_version_with_an_unknown_choice_still_opens(panel: Panel) -> None:
     node = panel.parameters.parameterNode
     panel.loaded.exit()
-    for name, value in (("method", "ivimnet"), ("body_part", "tail"), ("frames", "some")):
+    for name, value in (("method", "guess"), ("body_part", "tail"), ("frames", "some")):
         node.SetParameter(name, value)
     panel.loaded.enter()
     parameters = panel.loaded.logic.getParameterNode()
