@@ -11,22 +11,19 @@ most are collected over the whole image and go on together, so that numpy's loop
 
 from __future__ import annotations
 
-import os
 import threading
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from DeepMRILib.errors import InputError
+from DeepMRILib.ivim.batches import UNIT, Samples, checked_signals, checked_workers, chunks, follow
 from DeepMRILib.ivim.bounds import Bounds
 from DeepMRILib.ivim.ratesearch import RATIO, Box, Descent
 from DeepMRILib.ivim.starts import Starts
-from DeepMRILib.ivim.varpro import BLOCK, ReducedProblem, as_blocks
+from DeepMRILib.ivim.varpro import ReducedProblem, as_blocks
 from DeepMRILib.progress import Progress, part, silent
-
-CHUNK = 128 * BLOCK
-"""Most voxels per task. Many: with short loops two threads would mostly wait for the interpreter's lock."""
 
 FIRST_STEPS = 3
 """Newton steps that every voxel gets at once: nine in ten are then done."""
@@ -43,11 +40,6 @@ MARGIN = 0.05
 ROUGH = 3e-6
 """or within this fraction of the signal's power, the rounding of single precision that the first step is done in."""
 
-UNIT = 1e3
-"""b in s/mm2 over this is in ms/um2; D in mm2/s times this is in um2/ms."""
-
-MAX_WORKERS = 8
-REPORT_SECONDS = 0.2
 MESSAGE = "Least squares"
 
 
@@ -88,26 +80,12 @@ def fit_biexp(
     """
     signals, b_values = _checked(signals, b_values, fit_s0)
     job = _Job(signals, b_values, Bounds() if bounds is None else bounds, fit_s0)
-    if workers is not None and workers < 1:
-        raise InputError(f"A fit with {workers} threads is not possible; give 1 or more, or nothing for one per core.")
-    job.run(silent if progress is None else progress, workers or _cores())
+    job.run(silent if progress is None else progress, checked_workers(workers))
     return job.result()
 
 
 def _checked(signals: ArrayLike, b_values: ArrayLike, fit_s0: bool) -> tuple[NDArray, NDArray]:
-    signals = np.asarray(signals)
-    b_values = np.asarray(b_values, dtype=float)
-    if signals.ndim != 2 or signals.dtype.kind not in "iufb":
-        raise InputError(
-            f"The signals are an array of {signals.dtype} with shape {signals.shape}; "
-            "expected real numbers, one row for each voxel and one column for each b-value."
-        )
-    if b_values.shape != signals.shape[1:]:
-        raise InputError(
-            f"{b_values.size} b-values do not go with {signals.shape[1]} samples per voxel; give one b-value for each."
-        )
-    if not (np.isfinite(b_values).all() and (b_values >= 0).all()):
-        raise InputError("The b-values must be finite and not negative; give them in s/mm2.")
+    signals, b_values = checked_signals(signals, b_values)
     needed = 4 if fit_s0 else 3
     distinct = np.unique(b_values).size
     if distinct < needed:
@@ -116,48 +94,6 @@ def _checked(signals: ArrayLike, b_values: ArrayLike, fit_s0: bool) -> tuple[NDA
             f"{'with' if fit_s0 else 'without'} S0 and needs at least {needed}."
         )
     return signals, b_values
-
-
-def _cores() -> int:
-    """The cores that this process may use, at most ``MAX_WORKERS``."""
-    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return min(usable, MAX_WORKERS)
-
-
-class _Samples:
-    """How the samples of a voxel become normalised means, one for each distinct b-value."""
-
-    def __init__(self, b_values: NDArray) -> None:
-        self.b, counts = np.unique(b_values, return_counts=True)
-        self.counts = counts.astype(float)
-        self._order = np.argsort(b_values, kind="stable")
-        self._first = np.concatenate([[0], np.cumsum(counts)[:-1]])
-        self._repeats = bool((counts > 1).any())
-        self._sorted = bool((np.diff(b_values) > 0).all())
-
-    def normalised(self, signals: NDArray) -> tuple[NDArray, NDArray, NDArray]:
-        """Normalised means (n, q), sum of squared samples (n,) and scale (n,), NaN if unusable.
-
-        The last block is filled up with copies of a flat signal, which also stands in for unusable voxels.
-        """
-        y = signals.astype(float)
-        if not self._sorted:
-            y = np.take(y, self._order, axis=1)
-        energy = np.einsum("ij,ij->i", y, y)
-        if self._repeats:
-            y = np.add.reduceat(y, self._first, axis=1) / self.counts
-        mean = np.einsum("ij,j->i", y, self.counts / self.counts.sum())
-        # A mean that is lost in the rounding of its samples is no signal.
-        usable = np.isfinite(energy) & (mean > 0) & (mean * mean > 1e-12 * energy)
-        # An image without diffusion weighting darker than the others cannot be the measure of them.
-        scale = np.where(usable, np.maximum(y[:, 0], 0.1 * mean), np.nan)
-        n = len(y)
-        n_blocks = -(-n // BLOCK)
-        filled = np.ones((n_blocks * BLOCK, y.shape[1]))
-        np.divide(y, scale[:, None], out=filled[:n], where=usable[:, None])
-        full_energy = np.full(len(filled), self.counts.sum())
-        np.divide(energy, scale * scale, out=full_energy[:n], where=usable)
-        return filled, full_energy, scale
 
 
 class _Items:
@@ -188,7 +124,7 @@ class _Job:
 
     def __init__(self, signals: NDArray, b_values: NDArray, bounds: Bounds, fit_s0: bool) -> None:
         self.signals = signals
-        self.samples = _Samples(b_values)
+        self.samples = Samples(b_values)
         self.bounds = bounds
         self.S0 = bounds.S0 if fit_s0 else (1.0, 1.0)
         counts = self.samples.counts
@@ -209,12 +145,12 @@ class _Job:
         progress(0.0, MESSAGE)
         with ThreadPoolExecutor(workers, thread_name_prefix="ivim") as pool:
             try:
-                tasks = [pool.submit(self._first, chunk) for chunk in _chunks(len(self.signals), workers)]
-                self._add(_follow(tasks, part(progress, 0.0, SHARES[0])))
+                tasks = [pool.submit(self._first, chunk) for chunk in chunks(len(self.signals), workers)]
+                self._add(follow(tasks, part(progress, 0.0, SHARES[0]), MESSAGE))
                 for number, steps in enumerate(ROUNDS):
                     left = np.flatnonzero(~self.found.done)
-                    tasks = [pool.submit(self._more, left[chunk], steps) for chunk in _chunks(left.size, workers)]
-                    _follow(tasks, part(progress, *SHARES[number : number + 2]))
+                    tasks = [pool.submit(self._more, left[chunk], steps) for chunk in chunks(left.size, workers)]
+                    follow(tasks, part(progress, *SHARES[number : number + 2]), MESSAGE)
             finally:  # whatever ends this, threads that still run stop at their next step
                 self.cancelled.set()
         progress(1.0, MESSAGE)
@@ -288,22 +224,3 @@ class _Job:
         for values in found.values():
             values[unusable] = np.nan
         return found
-
-
-def _chunks(n: int, workers: int) -> list[slice]:
-    """The numbers 0 to n in equal parts, as many for each worker and none longer than ``CHUNK``."""
-    n_blocks = -(-n // BLOCK)
-    rounds = max(-(-n // (CHUNK * workers)), 1)
-    size = max(-(-n_blocks // (rounds * workers)), 1) * BLOCK
-    return [slice(start, min(start + size, n)) for start in range(0, n, size)]
-
-
-def _follow(tasks: list[Future], progress: Progress) -> list:
-    """What the tasks return, in their order, reporting meanwhile; what a task raises is raised here."""
-    pending = set(tasks)
-    while pending:
-        finished, pending = wait(pending, timeout=REPORT_SECONDS)
-        for task in finished:
-            task.result()
-        progress(1 - len(pending) / len(tasks), MESSAGE)
-    return [task.result() for task in tasks]
