@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
 
+import nibabel
 import numpy as np
 from numpy.typing import NDArray
 from scipy.io import loadmat
 
-from DeepMRILib.volume import DiffusionVolume, LabelVolume
+from DeepMRILib import files
+from DeepMRILib.volume import DiffusionVolume, LabelVolume, Volume
 
 DATA = Path(os.environ.get("DEEPMRI_TEST_DATA", Path(__file__).resolve().parents[2] / "shared" / "data"))
 ABDOMEN_REGIONS = {1: "pancreas", 2: "liver", 3: "kidney", 4: "spleen"}
@@ -44,3 +47,66 @@ def abdomen(volunteer: int, folder: Path = DATA) -> Abdomen:
     regions = LabelVolume(scan["rois"].astype(np.int16)[:, :, None], np.eye(4), ABDOMEN_REGIONS)
     upstream = {"D": maps["D"].astype(float) * 1e-3, "f": maps["f"].astype(float)}  # theirs is in um2/ms
     return Abdomen(DiffusionVolume(array, np.eye(4), distinct), regions, upstream)
+
+
+@dataclass(frozen=True)
+class ReferenceSignals:
+    """The task force's signals of known tissues (OSIPI TF2.4): noise of sd 5e-4 on S0 = 1.
+
+    Attributes:
+        b: (n_b,) s/mm2.
+        signals: (n, n_b).
+        truth: "D", "f", "D_star" to (n,).
+        tissues: their names.
+    """
+
+    b: NDArray
+    signals: NDArray
+    truth: dict[str, NDArray]
+    tissues: tuple[str, ...]
+
+    def series(self) -> DiffusionVolume:
+        """The signals as one row of voxels."""
+        return DiffusionVolume(self.signals[:, None, None, :].astype(np.float32), np.eye(4), self.b)
+
+
+def osipi(folder: Path = DATA) -> ReferenceSignals:
+    """The 14 abdominal tissues."""
+    content = json.loads((folder / "ivim_osipi" / "generic.json").read_text(encoding="utf-8"))
+    b = np.array(content.pop("config")["bvalues"], dtype=float)
+    truth = {
+        name: np.array([tissue[key] for tissue in content.values()])
+        for name, key in (("D", "D"), ("f", "f"), ("D_star", "Dp"))
+    }
+    return ReferenceSignals(b, np.array([tissue["data"] for tissue in content.values()]), truth, tuple(content))
+
+
+@dataclass(frozen=True)
+class Cord:
+    """A spinal cord at 7 T (Levy et al.): 11 b-values from 5 on, diffusion right to left.
+
+    Attributes:
+        series: (i, j, k, 11).
+        mask: the cord and a margin.
+        reference: the toolbox's maps "D", "f", "D_star", "R2" (i, j, k); kept by it in 8 bits.
+    """
+
+    series: DiffusionVolume
+    mask: Volume
+    reference: dict[str, NDArray]
+
+
+REFERENCE_CORD_D_STAR = (0.00015, 0.0373)
+"""Lowest and highest D* in the toolbox's map, its bounds."""
+
+
+def cord(folder: Path = DATA) -> Cord:
+    """Read it."""
+    place = folder / "ivim_cord7T"
+    names = {"D": "D", "f": "Fivim", "D_star": "Dstar", "R2": "R2"}
+    maps = {
+        name: nibabel.load(place / "reference_maps_rl" / f"{file}_map.nii.gz").get_fdata()
+        for name, file in names.items()
+    }
+    series = files.read_diffusion(place / "dwi_rl.nii.gz", b_values=place / "bval_rl.txt")
+    return Cord(series, files.read_volume(place / "cord_seg_dilated.nii.gz"), maps)
