@@ -44,21 +44,49 @@ class Signals:
         return series.like(array)
 
 
+@dataclass(frozen=True)
+class Choice:
+    """Which signals of a series are fitted.
+
+    Attributes:
+        images: (n,) bool.
+        inside: (i, j, k) bool, the voxels.
+        notes: what was left out, one sentence each.
+    """
+
+    images: NDArray
+    inside: NDArray
+    notes: tuple[str, ...]
+
+
 def prepare(series: DiffusionVolume, options: FitOptions, mask: Volume | NDArray | None) -> Signals:
     """The signals to fit: images chosen, averaged and sorted by b-value, background and damaged voxels left out.
 
     Raises:
         InputError: the b-values do not suffice for the model, the mask is bad, or no voxel holds a usable signal.
     """
+    choice = choose(series, options, mask)
+    values, b_values = chosen_signals(series, choice, options.average)
+    return Signals(values, b_values, choice.inside, choice.notes)
+
+
+def choose(series: DiffusionVolume, options: FitOptions, mask: Volume | NDArray | None) -> Choice:
+    """Which images and voxels ``prepare`` takes; raises as it does."""
     kept = _kept_images(series.b_values, options)
     check_b_values(series.b_values[kept], options)
     notes = _notes_on_images(series.b_values, kept, options)
     threshold = options.background if mask is None else 0.0  # every voxel of a mask is meant
     inside, left_out = _usable_voxels(series, kept, threshold, checked_mask(mask, series))
+    return Choice(kept, inside, notes + left_out)
+
+
+def chosen_signals(
+    series: DiffusionVolume, choice: Choice, average: str, planes: slice = slice(None)
+) -> tuple[NDArray, NDArray]:
+    """The chosen signals (voxels, n) of some planes along i, sorted by b-value and averaged; and the b-values (n,)."""
     # One voxel after the other in memory; float32 holds 12-bit scanner values exactly and halves the traffic.
-    values = series.array[inside][:, kept].astype(np.float32, copy=False)
-    values, b_values = average_images(values, series.b_values[kept], options.average)
-    return Signals(values, b_values, inside, notes + left_out)
+    values = series.array[planes][choice.inside[planes]][:, choice.images].astype(np.float32, copy=False)
+    return average_images(values, series.b_values[choice.images], average)
 
 
 def _kept_images(b_values: NDArray, options: FitOptions) -> NDArray:
