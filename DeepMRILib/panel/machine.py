@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import slicer
+
+from DeepMRILib.model_store import ModelStore
 
 GROUP = "DeepMRI"
 DEFAULTS = {"device": "auto", "model_folder": ""}
@@ -24,3 +27,13 @@ def workerEnvironment() -> dict[str, str]:
     """What the worker process must know of this computer."""
     folder = machineSettings()["model_folder"]
     return {"DEEPMRI_HOME": folder} if folder else {}
+
+
+def modelStore() -> ModelStore:
+    """The models on this computer, in the folder that its settings name.
+
+    Raises:
+        InputError: that folder lies inside the extension.
+    """
+    folder = machineSettings()["model_folder"]
+    return ModelStore(Path(folder) / "models" if folder else None)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -10,61 +11,106 @@ import ctk
 import qt
 from slicer.i18n import tr as _
 
+from DeepMRILib.jobs import Job
 from DeepMRILib.options import Setting, settings
 from DeepMRILib.panel.machine import machineSettings, setMachineSetting
 from DeepMRILib.panel.parameters import MACHINE_SETTINGS, sceneSettings
 
 PARAMETER_PROPERTY = "SlicerParameterName"
+MODEL_FOLDER = Setting(
+    name="model_folder",
+    kind=Path,
+    default=Path(),
+    help="Folder of your trained networks; empty takes the usual place for such data",
+    unit="",
+    range=None,
+    choices=(),
+    length=None,
+    advanced=True,
+    label="Folder of networks",
+)
+"""Where models are kept, for every job that takes one."""
 
 
-def addOptions(optionsType: type, mainLayout: Any, advancedLayout: Any) -> dict[str, Any]:
-    """Add a row for each setting to one of two form layouts, and return the widgets by the settings' names."""
-    widgets = {}
+@dataclass(frozen=True)
+class Row:
+    """One setting in a form."""
+
+    label: Any
+    widget: Any
+
+    def setVisible(self, visible: bool) -> None:
+        """Show or hide both."""
+        self.label.setVisible(visible)
+        self.widget.setVisible(visible)
+
+
+def addOptions(optionsType: type, mainLayout: Any, advancedLayout: Any, prefix: str = "") -> dict[str, Row]:
+    """Add a row for each setting to one of two form layouts, and return the rows by the settings' names.
+
+    Args:
+        prefix: what stands before the settings' names in the parameter node.
+    """
+    rows = {}
     for setting in sceneSettings(optionsType):
-        widget = settingWidget(setting)
+        widget = settingWidget(setting, prefix)
         label = qt.QLabel(_(setting.label) + ":")
         for each in (widget, label):
             each.setToolTip(_(setting.tooltip))
         label.setBuddy(widget)
         (advancedLayout if setting.advanced else mainLayout).addRow(label, widget)
-        widgets[setting.name] = widget
-    return widgets
+        rows[setting.name] = Row(label, widget)
+    return rows
 
 
-def addMachineSettings(optionsType: type, layout: Any) -> dict[str, Any]:
-    """Add a row for each setting that belongs to the computer; it is kept in Slicer's settings, not in the scene."""
-    widgets = {}
-    for setting in settings(optionsType):
-        if setting.name not in MACHINE_SETTINGS:
-            continue
+def addMachineSettings(
+    job: Job, layout: Any, prefix: str = "", onChanged: Callable[[], None] = lambda: None
+) -> dict[str, Row]:
+    """Add a row for each setting that belongs to the computer; it is kept in Slicer's settings, not in the scene.
+
+    These are the job's options of that kind, and the folder of the models where the job takes a model.
+
+    Args:
+        onChanged: called when the user has changed one.
+    """
+    known = {setting.name: setting for setting in settings(job.options_type) if setting.name in MACHINE_SETTINGS}
+    if any(item.kind == "model" for item in job.inputs):
+        known.setdefault("model_folder", MODEL_FOLDER)
+    rows = {}
+    for setting in known.values():
         widget = _plainWidget(setting)
-        widget.setObjectName(f"{setting.name}Widget")
+        widget.setObjectName(f"{prefix}{setting.name}Widget")
         widget.setToolTip(_(setting.tooltip))
         signal = "currentTextChanged(QString)" if setting.kind is Literal else "currentPathChanged(QString)"
-        widget.connect(signal, lambda text, name=setting.name: setMachineSetting(name, text))
-        layout.addRow(qt.QLabel(_(setting.label) + ":"), widget)
-        widgets[setting.name] = widget
-    refreshMachineSettings(widgets)
-    return widgets
+
+        def keep(text: str, name: str = setting.name) -> None:
+            setMachineSetting(name, text)
+            onChanged()
+
+        widget.connect(signal, keep)
+        rows[setting.name] = Row(qt.QLabel(_(setting.label) + ":"), widget)
+        layout.addRow(rows[setting.name].label, widget)
+    refreshMachineSettings(rows)
+    return rows
 
 
-def refreshMachineSettings(widgets: Mapping[str, Any]) -> None:
+def refreshMachineSettings(rows: Mapping[str, Row]) -> None:
     """Show the settings of the computer as they are now: another panel may have changed them."""
-    for name, widget in widgets.items():
+    for name, widget in ((name, row.widget) for name, row in rows.items()):
         blocked = widget.blockSignals(True)
         current = str(machineSettings()[name])
         if widget.className() == "QComboBox":
             widget.setCurrentIndex(max(0, widget.findText(current)))
-        else:
+        elif widget.currentPath != current:
             widget.currentPath = current
         widget.blockSignals(blocked)
 
 
-def settingWidget(setting: Setting) -> Any:
+def settingWidget(setting: Setting, prefix: str = "") -> Any:
     """The widget for one setting, named after it and bound to its parameter."""
     widget = _plainWidget(setting)
-    widget.setObjectName(f"{setting.name}Widget")
-    widget.setProperty(PARAMETER_PROPERTY, setting.name)
+    widget.setObjectName(f"{prefix}{setting.name}Widget")
+    widget.setProperty(PARAMETER_PROPERTY, prefix + setting.name)
     return widget
 
 
@@ -74,7 +120,10 @@ def _plainWidget(setting: Setting) -> Any:
     if setting.kind is bool:
         return qt.QCheckBox()
     if setting.kind is Path:
-        return ctk.ctkPathLineEdit()
+        edit = ctk.ctkPathLineEdit()
+        if setting is MODEL_FOLDER:
+            edit.filters = ctk.ctkPathLineEdit.Dirs
+        return edit
     if setting.kind is Literal:
         box = qt.QComboBox()
         for choice in setting.choices:

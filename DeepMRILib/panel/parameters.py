@@ -20,17 +20,18 @@ MACHINE_SETTINGS = ("device", "model_folder")
 """Settings that belong to the computer, not to the scene: they live in QSettings (see machine.py)."""
 
 
-def parameterNodeClass(name: str, optionsType: type, nodes: Mapping[str, Any]) -> type:
+def parameterNodeClass(name: str, optionsTypes: Mapping[str, type], nodes: Mapping[str, Any]) -> type:
     """A ``parameterNodeWrapper`` class with the given node parameters and one parameter per setting.
 
     Args:
         name: the class name, e.g. "IVIMFitParameterNode".
-        optionsType: the job's options class.
+        optionsTypes: the options class of each job, by what stands before its settings' names ("" for the first).
         nodes: name to annotation of the parameters that are not settings (inputs and outputs).
     """
     annotations = dict(nodes)
-    for setting in sceneSettings(optionsType):
-        annotations[setting.name] = annotation(setting)
+    for prefix, optionsType in optionsTypes.items():
+        for setting in sceneSettings(optionsType):
+            annotations[prefix + setting.name] = annotation(setting)
     return parameterNodeWrapper(type(name, (), {"__annotations__": annotations, "__module__": __name__}))
 
 
@@ -51,12 +52,17 @@ def annotation(setting: Setting) -> Any:
     return Annotated[setting.kind, Default(Path(setting.default) if setting.kind is Path else setting.default)]
 
 
-def resetUnknownChoices(parameters: Any, optionsType: type, nodes: Mapping[str, Any]) -> None:
+def resetUnknownChoices(parameters: Any, optionsTypes: Mapping[str, type], nodes: Mapping[str, Any]) -> None:
     """Give choices that this version does not know their default.
 
     A scene of another version may hold some, Slicer reads them unchecked, and no widget could show them.
     """
-    known = {setting.name: setting.choices for setting in sceneSettings(optionsType) if setting.choices}
+    known = {
+        prefix + setting.name: setting.choices
+        for prefix, optionsType in optionsTypes.items()
+        for setting in sceneSettings(optionsType)
+        if setting.choices
+    }
     for name, annotated in nodes.items():
         for note in getattr(annotated, "__metadata__", ()):
             if isinstance(note, Choice):
@@ -74,14 +80,18 @@ def tupleText(values: tuple[Any, ...]) -> str:
     return " ".join(f"{value:g}" if isinstance(value, float) else str(value) for value in values)
 
 
-def optionsFromParameters(optionsType: type, parameters: Any, machine: Mapping[str, Any]) -> Any:
+def optionsFromParameters(optionsType: type, parameters: Any, machine: Mapping[str, Any], prefix: str = "") -> Any:
     """The job's checked options from the parameter node and the computer's own settings.
+
+    Args:
+        prefix: what stands before the settings' names in the parameter node.
 
     Raises:
         InputError: a setting cannot be read or is out of range.
     """
     values = {
-        setting.name: _value(setting, getattr(parameters, setting.name)) for setting in sceneSettings(optionsType)
+        setting.name: _value(setting, getattr(parameters, prefix + setting.name))
+        for setting in sceneSettings(optionsType)
     }
     known = {setting.name for setting in settings(optionsType)}
     values |= {name: value for name, value in machine.items() if name in known}

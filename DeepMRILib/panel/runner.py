@@ -56,12 +56,12 @@ class JobRunner:
     """Runs jobs in a worker process, one at a time.
 
     Args:
-        outcome: hears how the job ends.
+        outcome: hears how jobs end that name no other listener.
         command: the worker's program and arguments, for tests; by default Slicer's Python.
     """
 
     def __init__(self, outcome: Outcome, command: list[str] | None = None) -> None:
-        self._outcome = outcome
+        self._listener = self._outcome = outcome
         self._command = command
         self._worker: WorkerProcess | None = None
         self._folder: Path | None = None
@@ -81,8 +81,11 @@ class JobRunner:
         """The worker's process number, None while there is none."""
         return self._worker.pid if self._worker is not None else None
 
-    def run(self, job: Job, inputs: Mapping[str, Any], options: Any) -> None:
+    def run(self, job: Job, inputs: Mapping[str, Any], options: Any, outcome: Outcome | None = None) -> None:
         """Start a job.
+
+        Args:
+            outcome: hears how this run ends; by default the runner's own.
 
         Raises:
             OutputError: the inputs could not be written for the worker (no space, no right).
@@ -90,6 +93,7 @@ class JobRunner:
         if self.isBusy():
             raise RuntimeError("a job runs already")
         self._folder = self._written(job, inputs, options)
+        self._outcome = self._listener if outcome is None else outcome
         self._cancelling = False
         self._idle.stop()
         if self._worker is not None and self._worker.isRunning():

@@ -27,6 +27,18 @@ class ToyOptions:
     text: str = option("x", "Words")
 
 
+@dataclass(frozen=True)
+class PlainOptions:
+    count: int = option(3, "How many", range=(1, 9))
+
+
+def a_job(*inputs: str, options_type: type = ToyOptions):
+    """A job with these kinds of inputs."""
+    return types.SimpleNamespace(
+        options_type=options_type, inputs=[types.SimpleNamespace(name=kind, kind=kind) for kind in inputs]
+    )
+
+
 @pytest.fixture
 def form(slicer_app):
     import qt
@@ -41,11 +53,13 @@ def test_settings_of_the_computer_live_in_slicers_settings_and_not_in_the_scene(
     from DeepMRILib.panel.options_form import addMachineSettings
     from DeepMRILib.panel.parameters import optionsFromParameters, parameterNodeClass
 
-    widgets = addMachineSettings(ToyOptions, form)
-    assert widgets["device"].currentText == "auto"
-    widgets["device"].setCurrentText("cpu")
+    changes: list[bool] = []
+    device = addMachineSettings(a_job(), form, onChanged=lambda: changes.append(True))["device"].widget
+    assert device.currentText == "auto"
+    device.setCurrentText("cpu")
     assert machineSettings()["device"] == "cpu"
-    assert addMachineSettings(ToyOptions, form)["device"].currentText == "cpu"
+    assert changes == [True]
+    assert addMachineSettings(a_job(), form)["device"].widget.currentText == "cpu"
     assert workerEnvironment() == {}
     setMachineSetting("model_folder", "/models")
     assert workerEnvironment() == {"DEEPMRI_HOME": "/models"}
@@ -53,7 +67,7 @@ def test_settings_of_the_computer_live_in_slicers_settings_and_not_in_the_scene(
     import slicer
 
     node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScriptedModuleNode")
-    parameters = parameterNodeClass("ToyParameterNode", ToyOptions, {})(node)
+    parameters = parameterNodeClass("ToyParameterNode", {"": ToyOptions}, {})(node)
     assert not hasattr(parameters, "device")
     options = optionsFromParameters(ToyOptions, parameters, machineSettings())
     assert options.device == "cpu"
@@ -66,7 +80,7 @@ def test_a_tuple_is_typed_as_text_and_checked(slicer_app) -> None:
     from DeepMRILib.panel.parameters import optionsFromParameters, parameterNodeClass
 
     node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScriptedModuleNode")
-    parameters = parameterNodeClass("ToyParameterNode", ToyOptions, {})(node)
+    parameters = parameterNodeClass("ToyParameterNode", {"": ToyOptions}, {})(node)
     parameters.pair = "0.5; 2"
     assert optionsFromParameters(ToyOptions, parameters, {}).pair == (0.5, 2.0)
     for text, words in (("a b", "write numbers"), ("1", "takes 2 values"), ("1 9", "between 0 and 5")):
@@ -168,12 +182,61 @@ def test_the_choice_of_a_segment_follows_the_segmentation(slicer_app) -> None:
 def test_the_log_can_be_copied(slicer_app) -> None:
     import qt
 
+    from DeepMRILib.panel.job_log import JobLog
+
+    widget = qt.QWidget()
+    log = JobLog(qt.QVBoxLayout(widget))
+    log.addLog("one\n")
+    log.addLog("It failed.")
+    log.copyButton.click()
+    assert qt.QApplication.clipboard().text() == "one\nIt failed."
+
+
+def test_what_is_missing_stands_below_the_button(slicer_app) -> None:
+    import qt
+
     from DeepMRILib.panel.job_bar import JobBar
 
     widget = qt.QWidget()
-    bar = JobBar(qt.QVBoxLayout(widget), lambda: None)
-    bar.addLog("one\n")
+    bar = JobBar(qt.QVBoxLayout(widget), lambda: None, "Train", "train")
+    assert (bar.applyButton.text, bar.applyButton.objectName) == ("Train", "trainButton")
+    bar.setReady("Choose a series.")
+    assert (bar.hintLabel.text, bar.hintLabel.isHidden(), bar.applyButton.enabled) == ("Choose a series.", False, False)
+    bar.setReady("")
+    assert bar.hintLabel.isHidden()
+    bar.showRunning()
+    assert bar.applyButton.text == "Cancel"
     bar.showIdle("It failed.", error=True)
-    bar.copyButton.click()
-    assert qt.QApplication.clipboard().text() == "one\nIt failed."
-    assert bar.statusLabel.text == "It failed."
+    assert (bar.applyButton.text, bar.statusLabel.text) == ("Train", "It failed.")
+
+
+def test_settings_of_a_second_job_have_its_name_before_them(form) -> None:
+    import qt
+    import slicer
+
+    from DeepMRILib.panel.options_form import PARAMETER_PROPERTY, addOptions
+    from DeepMRILib.panel.parameters import optionsFromParameters, parameterNodeClass
+
+    node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScriptedModuleNode")
+    parameters = parameterNodeClass("ToyParameterNode", {"": ToyOptions, "train_": ToyOptions}, {})(node)
+    parameters.train_count = 7
+    assert optionsFromParameters(ToyOptions, parameters, {}, "train_").count == 7
+    assert optionsFromParameters(ToyOptions, parameters, {}).count == 3
+    widget = qt.QWidget()
+    rows = addOptions(ToyOptions, form, qt.QFormLayout(widget), "train_")
+    assert rows["count"].widget.property(PARAMETER_PROPERTY) == "train_count"
+    rows["count"].setVisible(False)
+    assert rows["count"].label.isHidden()
+    assert rows["count"].widget.isHidden()
+
+
+def test_a_job_that_takes_a_model_has_the_folder_of_models_among_its_settings(form, tmp_path: Path) -> None:
+    from DeepMRILib.panel.machine import modelStore
+    from DeepMRILib.panel.options_form import addMachineSettings
+
+    assert "model_folder" not in addMachineSettings(a_job("volume", options_type=PlainOptions), form)
+    widget = addMachineSettings(a_job("volume", "model", options_type=PlainOptions), form)["model_folder"].widget
+    widget.currentPath = str(tmp_path)
+    assert modelStore().folder == tmp_path / "models"
+    widget.currentPath = ""
+    assert modelStore().folder != tmp_path / "models"
