@@ -12,6 +12,7 @@ from typing import Any
 
 from DeepMRILib.errors import InputError
 from DeepMRILib.jobs import Input, Job
+from DeepMRILib.model_store import find_model
 
 
 @dataclass(frozen=True)
@@ -97,7 +98,7 @@ def read_input(item: Input, given: Mapping[str, Any], method: str) -> Any:
     if path is None:
         return None
     if item.kind == "model":
-        return _find_model(path, method)
+        return find_model(path, method).folder
     flags = {name: given.get(f"{item.name}_{name}", given.get(name)) for name in INPUT_FLAGS.get(item.kind, {})}
     return READERS[item.kind](path, flags)
 
@@ -154,14 +155,6 @@ def _read_folder(path: Path, _: Mapping[str, Any]) -> Path:
         what = "is a file; a folder was expected" if os.path.lexists(path) else "does not exist"
         raise InputError(f"The folder {path} {what}. Check the path.")
     return path
-
-
-def _find_model(path: Path, method: str) -> Path:
-    """The folder of a model: one that is a model's, or the store's model of that name."""
-    from DeepMRILib.model_store import CARD, ModelStore, open_model
-
-    is_name = path.name == str(path) and not os.path.isfile(path / CARD)  # noqa: PTH113 - as above
-    return (ModelStore().find(str(path), method) if is_name else open_model(path, method)).folder
 
 
 READERS = {

@@ -37,6 +37,7 @@ __all__ = [
     "ModelCard",
     "ModelStore",
     "default_folder",
+    "find_model",
     "load_state_dict",
     "load_torch_file",
     "open_model",
@@ -128,6 +129,18 @@ def _open_named(folder: Path, method: str | None = None, *, shipped: bool = Fals
             f"Name the folder {model.card.name} again, or add the model again."
         )
     return model
+
+
+def find_model(place: Path | str, method: str | None = None) -> Model:
+    """The model in a folder, or the one of that name in the user's store; a folder here is meant before a name.
+
+    Raises:
+        InputError: neither a folder nor a name.
+        WeightsError: there is none, it cannot be read, or it is for another method.
+    """
+    path = Path(place)
+    is_name = path.name == str(path) and not os.path.isfile(path / CARD)  # noqa: PTH113 - Path's own raises on long ones
+    return ModelStore().find(str(path), method) if is_name else open_model(path, method)
 
 
 def _check_within(path: Path, folder: Path) -> None:
