@@ -51,7 +51,7 @@ def biexp_sd(
         raise InputError(f"The b-values have shape {b_values.shape}; give one for each sample of the fit.")
     bounds = Bounds() if bounds is None else bounds
     parameters = np.stack([np.asarray(fit[name], dtype=float) for name in BIEXP_PARAMETERS])
-    free = np.stack([*(_inside(fit[name], getattr(bounds, name)) for name in ("D", "f", "D_star")),
+    free = np.stack([*(inside(fit[name], getattr(bounds, name)) for name in ("D", "f", "D_star")),
                      np.full(parameters.shape[1], fit_s0)])  # fmt: skip
     found = np.empty_like(parameters)
     for start in range(0, parameters.shape[1], CHUNK):
@@ -60,7 +60,7 @@ def biexp_sd(
     return {f"{name}_sd": values for name, values in zip(BIEXP_PARAMETERS, found, strict=True)}
 
 
-def _inside(values: NDArray, interval: tuple[float, float]) -> NDArray:
+def inside(values: NDArray, interval: tuple[float, float]) -> NDArray:
     """Whether values lie off both ends of an interval, by more than rounding."""
     slack = 1e-6 * (interval[1] - interval[0])
     return (values > interval[0] + slack) & (values < interval[1] - slack)
