@@ -1,9 +1,32 @@
 """IVIM: diffusion and perfusion maps from multi-b-value MRI (intravoxel incoherent motion, Le Bihan et al. 1988)."""
 
+from DeepMRILib.ivim.evaluate import EvaluateOptions, Evaluation, evaluate
 from DeepMRILib.ivim.fitting import fit, predicted
 from DeepMRILib.ivim.options import FitOptions
 from DeepMRILib.ivim.phantom import PhantomOptions, phantom
 from DeepMRILib.ivim.regions import roi_table
 from DeepMRILib.ivim.result import IVIMResult, PhantomResult
+from DeepMRILib.ivim.scores import evaluate_maps
+from DeepMRILib.ivim.simulate import SimulateOptions, Simulation, simulate, simulation
+from DeepMRILib.ivim.squares import SquaresOptions, squares
 
-__all__ = ["FitOptions", "IVIMResult", "PhantomOptions", "PhantomResult", "fit", "phantom", "predicted", "roi_table"]
+__all__ = [
+    "EvaluateOptions",
+    "Evaluation",
+    "FitOptions",
+    "IVIMResult",
+    "PhantomOptions",
+    "PhantomResult",
+    "SimulateOptions",
+    "Simulation",
+    "SquaresOptions",
+    "evaluate",
+    "evaluate_maps",
+    "fit",
+    "phantom",
+    "predicted",
+    "roi_table",
+    "simulate",
+    "simulation",
+    "squares",
+]
