@@ -21,7 +21,7 @@ from DeepMRILib import __version__, cli_models
 from DeepMRILib.cli_console import ProgressBar, Stopped, quiet_libraries, say, signals_as_interrupts, silent
 from DeepMRILib.cli_inputs import file_record, input_flags, input_paths, read_input
 from DeepMRILib.errors import Cancelled, DeepMRIError, InputError, require
-from DeepMRILib.jobs import JOBS, Job, load
+from DeepMRILib.jobs import JOBS, SEVERAL, Job, load
 from DeepMRILib.options import from_json, settings
 
 PROGRAM, MODELS = "deepmri", "models"
@@ -147,8 +147,9 @@ def command_type(job: Job) -> type:
     tyro = require("tyro", "The command line")
     fields: list[tuple[str, Any, Any]] = []
     for item in job.inputs:
-        hint = tyro.conf.Positional[Path] if item.required else (Path | None)
-        default = dataclasses.MISSING if item.required else None
+        kind, nothing = (tuple[Path, ...], ()) if item.kind in SEVERAL else (Path | None, None)
+        hint = tyro.conf.Positional[kind if item.kind in SEVERAL else Path] if item.required else kind
+        default = dataclasses.MISSING if item.required else nothing
         shown = item.name.upper() if item.required else METAVARS.get(item.kind, "FILE")
         fields.append(_argument(item.name, hint, default, item.help, metavar=shown))
         for name, flag in input_flags(job, item).items():

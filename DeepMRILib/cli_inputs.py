@@ -5,14 +5,17 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from DeepMRILib.errors import InputError
 from DeepMRILib.jobs import Input, Job
 from DeepMRILib.model_store import find_model
+
+if TYPE_CHECKING:
+    from DeepMRILib.files.study import SeriesFile
 
 
 @dataclass(frozen=True)
@@ -24,6 +27,9 @@ class Flag:
 
 
 _SERIES = Flag("Of several DICOM series in the folder, the one meant: number, description or UID", "SERIES")
+_STUDY_B_VALUES = Flag(
+    "b-values of all series: a file, or numbers as in 0,50,800; by default the sidecar next to each, or its header"
+)
 
 INPUT_FLAGS: dict[str, dict[str, Flag]] = {
     "diffusion": {
@@ -34,6 +40,7 @@ INPUT_FLAGS: dict[str, dict[str, Flag]] = {
         "series": _SERIES,
     },
     "volume": {"series": _SERIES},
+    "study": {"bvals": _STUDY_B_VALUES, "series": _SERIES},
 }
 """Further arguments that a kind of input takes."""
 _HASHED = 1_000_000_000
@@ -50,8 +57,13 @@ def input_flags(job: Job, item: Input) -> dict[str, Flag]:
 
 def input_paths(job: Job, given: Mapping[str, Any]) -> dict[str, Path]:
     """The files and folders that a command names, by argument: its inputs and the tables that belong to them."""
-    paths = {item.name: given[item.name] for item in job.inputs if given[item.name] is not None}
+    paths = {}
     for item in job.inputs:
+        value = given[item.name]
+        if isinstance(value, tuple):
+            paths |= {f"{item.name} {number}": path for number, path in enumerate(value, 1)}
+        elif value is not None:
+            paths[item.name] = value
         for name, flag in input_flags(job, item).items():
             text = given[name]
             if text is not None and flag.metavar == "FILE" and not _are_numbers(text):
@@ -95,7 +107,7 @@ def read_input(item: Input, given: Mapping[str, Any], method: str) -> Any:
         WeightsError: there is no such model, or it is for another method.
     """
     path = given[item.name]
-    if path is None:
+    if path in (None, ()):
         return None
     if item.kind == "model":
         return find_model(path, method).folder
@@ -157,6 +169,24 @@ def _read_folder(path: Path, _: Mapping[str, Any]) -> Path:
     return path
 
 
+def _find_study(paths: Sequence[Path], given: Mapping[str, Any]) -> tuple[SeriesFile, ...]:
+    """The series of a study; each is read when its turn comes, but a missing one is told at once."""
+    from DeepMRILib.files.study import SeriesFile
+
+    b_values = _b_values(given["bvals"])
+    return tuple(SeriesFile(_there(path), b_values, given["series"]) for path in paths)
+
+
+def _find_masks(paths: Sequence[Path], _: Mapping[str, Any]) -> tuple[Path, ...]:
+    return tuple(_there(path) for path in paths)
+
+
+def _there(path: Path) -> Path:
+    from DeepMRILib.files.paths import input_file
+
+    return path if os.path.isdir(path) else input_file(path, "image")  # noqa: PTH112 - as above
+
+
 READERS = {
     "volume": _read_volume,
     "mask": _read_volume,
@@ -165,4 +195,6 @@ READERS = {
     "array": _read_array,
     "folder": _read_folder,
     "diffusion": _read_diffusion,
+    "study": _find_study,
+    "masks": _find_masks,
 }

@@ -15,10 +15,13 @@ from DeepMRILib.errors import InputError
 from DeepMRILib.options import validate
 from DeepMRILib.progress import Progress
 
-Kind = Literal["volume", "diffusion", "mask", "labels", "points", "array", "folder", "model"]
+Kind = Literal["volume", "diffusion", "mask", "labels", "points", "array", "folder", "model", "study", "masks"]
 """What a job is given: ``Volume`` (volume, mask), ``DiffusionVolume``, ``LabelVolume``, points (n, 3) in RAS mm,
-``ndarray``, the ``Path`` of a folder, or the ``Path`` of a model's folder (``model_store.open_model``).
+``ndarray``, the ``Path`` of a folder, or the ``Path`` of a model's folder (``model_store.open_model``); a study is a
+tuple of series and masks are a tuple of masks, each in memory or still on disk (``files.study.SeriesFile``, ``Path``).
 """
+SEVERAL = ("study", "masks")
+"""Kinds of which several are given."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +55,7 @@ class Job:
         example: a function without arguments that makes small inputs (a dict by input name): for tests and docs.
         report: a function from result to ``Report``; None where there is nothing to show.
         quick: settings, as on the command line, with which the example takes a moment; for tests.
+        needs_torch: it needs PyTorch, whatever the settings.
     """
 
     method: str
@@ -64,6 +68,7 @@ class Job:
     example: str
     report: str | None = None
     quick: tuple[tuple[str, Any], ...] = ()
+    needs_torch: bool = False
 
     @property
     def key(self) -> str:
@@ -100,7 +105,7 @@ class Job:
             raise InputError(f"{sorted(unknown)[0]} is not an input of {self.key}.")
         missing = [item for item in self.inputs if item.required and item.name not in given]
         if missing:
-            raise InputError(f"The {missing[0].name} is missing. {missing[0].help}.")
+            raise InputError(f"The input {missing[0].name} is missing. {missing[0].help}.")
         required = [given.pop(item.name) for item in self.inputs if item.required]
         options = validate(self.options_type() if options is None else options)
         return load(self.function)(*required, options, **given, progress=progress)

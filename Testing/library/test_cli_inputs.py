@@ -15,11 +15,12 @@ import pydicom
 import pytest
 from files_dicom_writer import write_classic
 from files_samples import a_scanned_series
-from toy_job import TOY
+from toy_job import TOY, TOY_STUDY
 
-from DeepMRILib import cli, files
+from DeepMRILib import cli, files, transfer
 from DeepMRILib.cli_inputs import READERS, input_flags, read_input
 from DeepMRILib.errors import InputError, WeightsError
+from DeepMRILib.files.study import SeriesFile
 from DeepMRILib.jobs import JOBS, Input, Kind
 from DeepMRILib.model_store import ModelCard, ModelStore
 from DeepMRILib.options import option
@@ -204,3 +205,68 @@ def test_a_second_input_of_a_kind_has_flags_of_its_own() -> None:
     names = [list(input_flags(job, item)) for item in job.inputs]
     assert names == [["bvals", "bvecs", "series"], ["anatomy_series"]]
     assert {"series", "anatomy_series"} <= {item.name for item in dataclasses.fields(cli.command_type(job))}
+
+
+# -- several series -----------------------------------------------------------------------------------------------
+
+
+def run_study(*arguments: object) -> int:
+    commands = {"study": cli.command_type(TOY_STUDY)}
+    command = cli._parse(commands, ["study", *map(str, arguments)], "deepmri toy")
+    return cli.run_command(TOY_STUDY, command, ["deepmri", "toy"])
+
+
+@pytest.fixture
+def two_series(tmp_path: Path, rng: np.random.Generator) -> list[Path]:
+    paths = [tmp_path / "in" / name for name in ("a.nii.gz", "b.nii.gz")]
+    paths[0].parent.mkdir()
+    for path, b_values in zip(paths, ([0, 50, 800], [0, 100, 900]), strict=True):
+        files.write_diffusion(DiffusionVolume(rng.normal(size=(2, 2, 2, 3)), np.eye(4), b_values), path)
+    return paths
+
+
+def test_a_study_is_several_files_whose_masks_and_records_keep_their_order(two_series: list[Path]) -> None:
+    out = two_series[0].parent.parent / "out"
+    assert run_study(*two_series, "-o", out, "-q", "--masks", two_series[1], two_series[0], "--factor", 1) == 0
+    assert np.load(out / "product.npy").tolist() == [850, 1000]
+    entries = json.loads((out / "result.json").read_text())
+    assert entries["seen"] == {"series": ["a.nii.gz", "b.nii.gz"], "masks": ["b.nii.gz", "a.nii.gz"]}
+    records = entries["provenance"]["inputs"]["files"]
+    assert {name: Path(record["path"]).name for name, record in records.items()} == {
+        "volumes 1": "a.nii.gz",
+        "volumes 2": "b.nii.gz",
+        "masks 1": "b.nii.gz",
+        "masks 2": "a.nii.gz",
+    }
+
+
+def test_typed_b_values_are_those_of_all_series(two_series: list[Path]) -> None:
+    for path in two_series:
+        path.with_name(path.name.replace(".nii.gz", ".bval")).unlink()
+    out = two_series[0].parent.parent / "out"
+    assert run_study(*two_series, "--bvals", "0,10,20", "-o", out, "-q") == 0
+    assert np.load(out / "product.npy").tolist() == [60, 60]
+
+
+@pytest.mark.parametrize("place", ["volumes", "masks"])
+def test_a_missing_file_of_a_study_is_told_before_the_first_is_read(
+    two_series: list[Path], monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    monkeypatch.setattr("DeepMRILib.files.read_diffusion", pytest.fail)
+    nowhere = [two_series[0], "nowhere.nii.gz"]
+    arguments = nowhere if place == "volumes" else [*two_series, "--masks", *nowhere]
+    with pytest.raises(InputError, match="no image nowhere.nii.gz"):
+        run_study(*arguments, "-o", two_series[0].parent.parent / "out")
+
+
+def test_a_study_of_nothing_is_one_sentence(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="The input volumes is missing. Series."):
+        run_study("-o", tmp_path / "out")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_study_travels_between_processes(two_series: list[Path], tmp_path: Path) -> None:
+    given = tuple(SeriesFile(path, np.array([0.0, 1, 2]), "7") for path in two_series)
+    arrived = transfer.decode(json.loads(json.dumps(transfer.encode(given, tmp_path))), tmp_path)
+    assert [series.path for series in arrived] == two_series
+    assert [series.b_values.tolist() for series in arrived] == [[0, 1, 2]] * 2

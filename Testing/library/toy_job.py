@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from DeepMRILib.files.study import SeriesFile
 from DeepMRILib.jobs import Input, Job
 from DeepMRILib.options import option, to_json
 from DeepMRILib.progress import Progress
@@ -38,6 +39,19 @@ def run(
     )
 
 
+def read_study(
+    volumes: tuple[SeriesFile, ...],
+    options: ToyOptions,
+    *,
+    masks: tuple[Path, ...] = (),
+    progress: Progress | None = None,
+) -> ToyResult:
+    """Say what was given; the series are read here, one after the other."""
+    sums = np.array([series.read().b_values.sum() for series in volumes])
+    seen = {"series": [series.path.name for series in volumes], "masks": [path.name for path in masks]}
+    return ToyResult(Provenance("toy.study", "toy", to_json(options)), options.factor * sums, {"sums": sums}, seen)
+
+
 TOY = Job(
     method="toy",
     name="run",
@@ -51,4 +65,15 @@ TOY = Job(
         Input("model", "model", "A model", required=False),
     ),
     example="toy_job:run",
+)
+
+TOY_STUDY = Job(
+    method="toy",
+    name="study",
+    summary="Read a study",
+    function="toy_job:read_study",
+    options="toy_job:ToyOptions",
+    result="toy_job:ToyResult",
+    inputs=(Input("volumes", "study", "Series"), Input("masks", "masks", "Masks", required=False)),
+    example="toy_job:read_study",
 )
