@@ -17,7 +17,7 @@ import io
 import math
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from numbers import Integral, Real
 from pathlib import Path
@@ -81,18 +81,30 @@ class Report:
         rows = (f"<dt>{html.escape(name)}</dt><dd>{html.escape(_shown(value))}</dd>" for name, value in facts.items())
         self._parts.append(f"<dl>{''.join(rows)}</dl>")
 
-    def table(self, table: Table, *, formats: Mapping[str, str] | None = None, caption: str = "") -> None:
+    def table(
+        self,
+        table: Table,
+        *,
+        formats: Mapping[str, str] | None = None,
+        caption: str = "",
+        best: Collection[tuple[int, str]] = (),
+    ) -> None:
         """Add a table; its first column names the rows.
 
         Args:
             table: columns with units; None and NaN are shown as a dash.
             formats: how the numbers of a column are written, by its name, e.g. ``".2f"``; four digits if not given.
             caption: what the table shows, in one sentence.
+            best: the cells that stand out, by row number and column name.
         """
         wordy = [_is_words(values) for values in table.columns.values()]
         head = "".join(_head_cell(name, table.units.get(name, ""), wordy[n]) for n, name in enumerate(table.columns))
         specs = [(formats or {}).get(name, "") for name in table.columns]
-        body = "".join(f"<tr>{_row_cells(row, specs, wordy)}</tr>" for row in table.rows)
+        marked = {(row, list(table.columns).index(name)) for row, name in best}
+        body = "".join(
+            f"<tr>{_row_cells(row, specs, wordy, {column for at, column in marked if at == n})}</tr>"
+            for n, row in enumerate(table.rows)
+        )
         title = f"<caption>{html.escape(caption)}</caption>" if caption else ""
         # tabindex: a wide table scrolls sideways on a narrow screen, with the keyboard too
         self._parts.append(
@@ -193,8 +205,9 @@ def _head_cell(name: str, unit: str, words: bool) -> str:
     return f'<th scope="col"{_class(words)}>{label}</th>'
 
 
-def _row_cells(row: Sequence[Any], specs: Sequence[str], wordy: Sequence[bool]) -> str:
+def _row_cells(row: Sequence[Any], specs: Sequence[str], wordy: Sequence[bool], best: Collection[int]) -> str:
     shown = [html.escape(_shown(value, spec)) for value, spec in zip(row, specs, strict=True)]
+    shown = [f"<strong>{text}</strong>" if n in best else text for n, text in enumerate(shown)]
     cells = [f"<td{_class(wordy[n])}>{text}</td>" for n, text in enumerate(shown)]
     cells[0] = f'<th scope="row"{_class(wordy[0])}>{shown[0]}</th>'
     return "".join(cells)

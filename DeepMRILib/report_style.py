@@ -55,6 +55,7 @@ th { font-weight: 600; }
 tbody th { font-weight: 400; }
 .words { text-align: left; }
 thead th { border-bottom: 2px solid var(--ink); vertical-align: bottom; }
+td strong { color: var(--accent); font-weight: 700; }
 tbody tr + tr > * { border-top: 1px solid var(--rule); }
 .unit { display: block; font-weight: 400; color: var(--muted); font-size: 0.88em; }
 figure { margin: 1.5rem 0; break-inside: avoid; }
