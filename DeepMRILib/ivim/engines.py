@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from numpy.typing import ArrayLike, NDArray
 
+from DeepMRILib.ivim.bayes import fit_bayes
 from DeepMRILib.ivim.engine import AnyBounds, Engine, Estimates, Problem
 from DeepMRILib.ivim.leastsquares import fit_biexp
 from DeepMRILib.ivim.models import SignalModel
@@ -41,7 +42,21 @@ def least_squares(signals: Signals, problem: Problem, progress: Progress) -> Est
     return Estimates(found, {name.removesuffix("_sd"): values for name, values in sd.items()}, LEAST_SQUARES["biexp"])
 
 
-ENGINES: dict[str, Engine] = {"lsq": least_squares}
+def bayesian(signals: Signals, problem: Problem, progress: Progress) -> Estimates:
+    """Posterior means and standard deviations."""
+    options = problem.options
+    found = fit_bayes(
+        signals.values, signals.b_values, problem.bounds,
+        prior=options.prior, fit_s0=options.fit_s0, seed=options.seed, progress=progress,
+    )  # fmt: skip
+    values = {name: found[name] for name in problem.model.parameters}
+    sd = {name: found[f"{name}_sd"] for name in values}
+    prior = "learned from all voxels" if options.prior == "data" else "flat within the bounds"
+    engine = f"mean of the Bayesian posterior in each voxel, prior {prior} (DeepMRILib.ivim.bayes)"
+    return Estimates(values, sd, engine, seed=options.seed)
+
+
+ENGINES: dict[str, Engine] = {"lsq": least_squares, "bayes": bayesian}
 """Method to engine."""
 
 
