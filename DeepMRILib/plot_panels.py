@@ -31,6 +31,7 @@ def curve_panels(
     y_label: str,
     x_ticks: Sequence[float] | None = None,
     log: bool = False,
+    share_y: bool = False,
     columns: int = 3,
     width: float = 9.4,
     height: float = 2.9,
@@ -41,6 +42,7 @@ def curve_panels(
         panels: title to curves.
         x_ticks: where the x axis has numbers; where matplotlib puts them when None.
         log: a logarithmic y axis.
+        share_y: one y axis for all plots.
         columns: how many plots stand beside each other.
         width: of the figure in inches.
         height: of each plot in inches.
@@ -55,9 +57,10 @@ def curve_panels(
     rows = -(-len(panels) // columns)
     figure = new_figure(width, rows * height + 0.4)
     names = list(dict.fromkeys(curve.name for curves in panels.values() for curve in curves))
-    handles = {}
+    handles: dict[str, Line2D] = {}
+    axes = None
     for place, (title, curves) in enumerate(panels.items(), 1):
-        axes = figure.add_subplot(rows, columns, place)
+        axes = figure.add_subplot(rows, columns, place, sharey=axes if share_y else None)
         dress(axes)
         for curve in curves:
             draw_curve(axes, curve, names.index(curve.name), log)
@@ -91,7 +94,7 @@ class Agreement:
     """Estimates beside what they should be.
 
     Attributes:
-        name: the plot's title.
+        name: the quantity and its unit, above the first row.
         truth, found: (n,) pairs; those that are not finite are left out.
         limits: of both axes; pairs outside are counted in the plot.
     """
@@ -108,7 +111,7 @@ def agreement_panels(
     """How many pairs lie where, with the line of agreement and the median of the estimates along the truth.
 
     Args:
-        rows: what a row of plots is about, e.g. "D (10⁻³ mm²/s)", to its plots, as many in each row.
+        rows: what a row of plots is about, such as a method, to its plots: the same quantities in each row.
         width: of the figure in inches; a plot is at most 3 inches wide.
 
     Raises:
@@ -120,14 +123,14 @@ def agreement_panels(
         raise InputError("There is nothing to plot: give at least one pair of truth and estimates.")
     side = min(3.0, (width - 0.5) / columns)
     figure = new_figure(0.5 + columns * side, len(rows) * (side + 0.1))
-    for row, (quantity, plots) in enumerate(rows.items()):
+    for row, (words, plots) in enumerate(rows.items()):
         for column, plot in enumerate(plots):
             axes = figure.add_subplot(len(rows), columns, row * columns + column + 1)
             dress(axes)
             _draw_agreement(axes, plot)
             axes.set_title(plot.name if row == 0 else "", fontsize=10, fontweight="bold", color=INK)
-            axes.set_xlabel(f"{quantity}, {x_label}", color=INK, fontsize=8.5)
-            axes.set_ylabel(y_label if column == 0 else "", color=INK, fontsize=8.5)
+            axes.set_xlabel(x_label if row == len(rows) - 1 else "", color=INK, fontsize=9)
+            axes.set_ylabel(f"{words}, {y_label}" if column == 0 else "", color=INK, fontsize=9)
     return figure
 
 

@@ -15,8 +15,17 @@ from DeepMRILib.ivim import scores
 from DeepMRILib.ivim.engine import Problem
 from DeepMRILib.ivim.fitting import fit
 from DeepMRILib.ivim.models import MODELS
-from DeepMRILib.ivim.options import MODELS_OF, BodyPart, FitOptions, Method, Preset, body_part_option, fit_s0_option
-from DeepMRILib.ivim.options import preset_option as preset_of_network
+from DeepMRILib.ivim.options import (
+    MODELS_OF,
+    BodyPart,
+    FitOptions,
+    Method,
+    Preset,
+    body_part_option,
+    fit_s0_option,
+    members_option,
+    preset_option,
+)
 from DeepMRILib.ivim.quantities import QUANTITIES
 from DeepMRILib.ivim.result import IVIMResult
 from DeepMRILib.ivim.simulate import SimulateOptions, SimulationOptions, checked_ranges, simulate
@@ -59,7 +68,7 @@ class EvaluateOptions(SimulationOptions):
     )  # fmt: skip
     body_part: BodyPart = body_part_option()
     fit_s0: bool = fit_s0_option()
-    preset: Preset = preset_of_network()
+    preset: Preset = preset_option()
     training_voxels: int = option(
         100_000, "Simulated voxels that each network is trained on", range=(256, 20_000_000), label="Training voxels"
     )
@@ -67,6 +76,10 @@ class EvaluateOptions(SimulationOptions):
         3, "Networks trained one after the other, each with another seed: how much they differ is the consistency",
         range=(1, 100),
     )  # fmt: skip
+    members: int = members_option(5)
+    epochs: int = option(
+        0, "The most epochs of a training; 0 takes those of the preset", range=(0, 1_000_000), advanced=True
+    )
     squares_size: int = option(
         100, "Voxels along each side of the nested squares whose maps are shown; 0 leaves them out", range=(0, 1000),
         advanced=True,
@@ -85,6 +98,8 @@ class Evaluation(Result):
         consistency: ``snr``, ``method``, ``parameter``, ``cv``: over repeated trainings; no rows without.
         estimates: "true_<name>" and "<method>_snr<snr>_<name>" to (n,) float32; of a network its first training's.
         squares: "<name>_true" and "<name>_<method>" to maps of the nested squares; empty for other models than biexp.
+        squares_errors: ``method`` and the columns of ``scores.evaluate_maps``, for each square: a mean over all voxels
+            does not show what becomes of a small one.
         decay: ``voxel``, ``curve`` ("measured", "truth" or the method), ``b``, ``signal``: the first voxels.
     """
 
@@ -93,6 +108,7 @@ class Evaluation(Result):
     consistency: Table = field(default_factory=lambda: Table({}))
     estimates: dict[str, NDArray] = field(default_factory=dict)
     squares: dict[str, Volume] = field(default_factory=dict)
+    squares_errors: Table = field(default_factory=lambda: Table({}))
     decay: Table = field(default_factory=lambda: Table({}))
 
     @property
@@ -188,6 +204,7 @@ class _Evaluator:
         self._decay: list[dict] = []
         self._estimates: Values = {}
         self._squares: dict[str, Volume] = {}
+        self._squares_errors: list[dict] = []
         self._seconds: dict[str, float] = {"simulation": 0.0}
         self._progress = progress
         self._map_snr = min(options.snr, key=lambda snr: abs(snr - MAP_SNR))
@@ -223,6 +240,7 @@ class _Evaluator:
             consistency=Table.from_rows(self._consistency),
             estimates=self._estimates,
             squares=self._squares,
+            squares_errors=Table.from_rows(self._squares_errors),
             decay=Table.from_rows(self._decay, {"b": "s/mm2"}),
         )
 
@@ -277,7 +295,7 @@ class _Evaluator:
         for number in range(chosen.trainings):
             options = TrainOptions(
                 preset=chosen.preset, model=chosen.model, body_part=chosen.body_part, fit_s0=chosen.fit_s0,
-                seed=chosen.seed + number, device=chosen.device,
+                members=chosen.members, epochs=chosen.epochs, seed=chosen.seed + number, device=chosen.device,
             )  # fmt: skip
             started = time.perf_counter()
             model = train([series], options, progress=self._progress_of("ivimnet", snr, number, 0.0, 0.9))
@@ -315,8 +333,13 @@ class _Evaluator:
         )  # fmt: skip
         self._squares |= {f"{name}_true": made.truth[f"{name}_true"] for name in chosen.ranges}
         if method in self._methods:
-            maps = apply(made.dwi, silent).maps
-            self._squares |= {f"{name}_{method}": maps[name] for name in chosen.ranges}
+            result = apply(made.dwi, silent)
+            self._squares |= {f"{name}_{method}": result.maps[name] for name in chosen.ranges}
+            truth = {name: made.truth[f"{name}_true"] for name in chosen.ranges}
+            table = scores.evaluate_maps(result, truth, made.labels, ranges=chosen.ranges)
+            self._squares_errors += [
+                {"method": method, **dict(zip(table.columns, row, strict=True))} for row in table.rows
+            ]
 
     def _draw_decays(self, series: DiffusionVolume, truth: Values, found: Mapping[str, Values]) -> None:
         model = MODELS[self._options.model]

@@ -25,6 +25,6 @@ def fit_inputs() -> dict[str, Any]:
     return {"volume": series, "labels": LabelVolume(tissue, affine, {1: "liver", 2: "kidney"})}
 
 
-def phantom_inputs() -> dict[str, Any]:
-    """The phantom is made from its settings alone."""
+def no_inputs() -> dict[str, Any]:
+    """Phantoms and simulations are made from their settings alone."""
     return {}
