@@ -68,7 +68,7 @@ class _Objective(torch.nn.Module):
         return self.loss(self.model, batch)
 
 
-class _Reporter:
+class Reporter:
     """Tells the user at most twenty times a second, and remembers that the user wants to stop."""
 
     def __init__(self, progress: Progress | None) -> None:
@@ -111,7 +111,7 @@ class _Training:
         )
         self.half = self.options.mixed_precision and ranks.device.startswith("cuda")
         self.scaler = torch.amp.GradScaler("cuda") if self.half else None
-        self.reporter = _Reporter(task.progress if ranks.first else None)
+        self.reporter = Reporter(task.progress if ranks.first else None)
         self.state = checkpoints.State()
 
     # -- going on and being saved -------------------------------------------------------------------------------
