@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+from functools import cached_property
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -52,6 +55,14 @@ class TrainingSignals:
         """How many signals each member learns from and is validated with."""
         learned, held = self._splits[0]
         return len(learned), len(held) if self._given is None else len(self._given)
+
+    @cached_property
+    def digest(self) -> str:
+        """What tells these signals from others of the same number: a training goes on with its own only."""
+        digest = hashlib.sha256()
+        for start in range(0, len(self._signals), READ_ROWS):
+            digest.update(np.ascontiguousarray(self._signals[start : start + READ_ROWS]).data)
+        return digest.hexdigest()[:16]
 
     def validation(self) -> NDArray:
         """The signals for validation as a network takes them: (members, n_b, m)."""

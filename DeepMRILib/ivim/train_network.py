@@ -165,7 +165,7 @@ class _Training:
     def _identity(self) -> dict[str, Any]:
         identity = checkpoints.signature(self.network, TrainOptions(seed=self.plan.seed), self.data.counts)
         settings = {name: value for name, value in self.plan.to_json().items() if name != "epochs"}
-        return {**identity, "settings": settings}
+        return {**identity, "settings": {**settings, "signals": self.data.digest}}
 
     # -- the epochs ---------------------------------------------------------------------------------------------
 
