@@ -90,7 +90,7 @@ def fit_bayes(
 
     def fit(voxels: slice, rates: NDArray) -> None:
         data, scale = model.data(signals[voxels], prior.noise)
-        moments, _ = integrate(data, model.boxes.around(data, rates), densities)
+        moments, _ = integrate(data, *model.boxes.around(data, rates), densities)
         for name, values in _in_units(moments, scale, model).items():
             found[name][voxels] = values
         found["rss"][voxels] = _rss(signals[voxels], b_values, {name: found[name][voxels] for name in BIEXP_PARAMETERS})

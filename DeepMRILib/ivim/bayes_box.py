@@ -1,76 +1,196 @@
-"""Where the posterior of each voxel lies: the box of D and log D* that ``bayes_grid`` integrates over.
+"""Where the likelihood of each voxel lies: the intervals of D* and, for each D*, of D that ``bayes_grid`` sums over.
 
-Two things decide. The curvature at the least-squares optimum, for signals with little noise, whose posterior is a
-narrow ellipse. And a coarse look at the whole range of both rates, for signals with much noise, whose posterior is no
-ellipse: every place whose likelihood is not negligible belongs to the box.
+First a box: what a coarse look at the whole range of both rates finds (signals with much noise, whose posterior is no
+ellipse), and some standard deviations about the least-squares optimum (signals with little noise). Then its nodes of
+D* are scanned: along D the best sum of squares is nearly a parabola, however narrow the likelihood is, and so a few
+values of D tell where it lies. Where that is in a small part of the box, a smaller box is scanned again.
 """
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
 
-from DeepMRILib.ivim.bayes_grid import DROP, Box, Data, Pairs, Quadratic, lowest_sum
+from DeepMRILib.ivim.bayes_grid import DROP, RATE_2, Box
+from DeepMRILib.ivim.bayes_likelihood import Data, Planes, Reference, Sums
 from DeepMRILib.ivim.ratesearch import RATIO
-from DeepMRILib.ivim.ratesearch import Box as Rates
+from DeepMRILib.ivim.ratesearch import Box as Limits
 from DeepMRILib.ivim.varpro import ReducedProblem
 
-LEVELS_1, LEVELS_2 = 24, 16
+LEVELS_1, LEVELS_2 = 20, 14
 """Values of D and D* in the coarse look."""
 
 REACH = 5.0
-"""The box holds this many standard deviations to either side of the optimum."""
+"""The first box holds this many standard deviations to either side of the optimum."""
+
+SCANNED = 9
+"""Values of D in a scan."""
+
+SCANS = 4
+"""Most scans."""
+
+SMALL = 0.5
+"""A box whose likelihood lies in less than this part of it, in D* or in D, is scanned again."""
+
+FAR = np.float32(1e30)
+
+
+class _Ranges(NamedTuple):
+    """Lowest and highest D and log D* of a box, (n,) each."""
+
+    low_1: NDArray
+    high_1: NDArray
+    low_2: NDArray
+    high_2: NDArray
 
 
 class Boxes:
-    """Boxes for many voxels; ``limits`` are those of the rates, in um2/ms."""
+    """Boxes for many voxels.
 
-    def __init__(self, limits: Rates) -> None:
-        self.limits = limits
-        self._edges_1 = np.linspace(limits.low_1, limits.high_1, LEVELS_1 + 1)
-        self._edges_2 = np.linspace(np.log(limits.low_2), np.log(limits.high_2), LEVELS_2 + 1)
+    Args:
+        b: (q,) distinct b-values in ms/um2.
+        counts: (q,) samples each.
+        limits: of the rates, in um2/ms.
+    """
 
-    def around(self, data: Data, rates: NDArray) -> Box:
-        """The boxes of some voxels with least-squares rates (2, n)."""
-        lowest = self._coarse(data)
-        best, half = self._ellipse(data, rates)
-        Q_min = np.minimum(best, lowest.min(axis=(1, 2)))
-        noise = data.prior_sum
-        k = data.degrees
-        limit = (noise + Q_min) * np.exp(2 * DROP / k) - noise
-        sd_1, sd_2 = half * np.sqrt((noise + Q_min) / k)
-        likely = lowest <= limit[:, None, None]
-        low_1, high_1 = _hull(likely.any(axis=2), self._edges_1)
-        low_2, high_2 = _hull(likely.any(axis=1), self._edges_2)
-        centre_1, centre_2 = rates[0], np.log(rates[1])
-        e1, e2 = self._edges_1, self._edges_2
-        return Box(
-            np.clip(np.minimum(low_1, centre_1 - REACH * sd_1), e1[0], e1[-1]),
-            np.clip(np.maximum(high_1, centre_1 + REACH * sd_1), e1[0], e1[-1]),
-            np.clip(np.minimum(low_2, centre_2 - REACH * sd_2), e2[0], e2[-1]),
-            np.clip(np.maximum(high_2, centre_2 + REACH * sd_2), e2[0], e2[-1]),
+    def __init__(self, b: NDArray, counts: NDArray, limits: Limits) -> None:
+        self.edges = (
+            np.linspace(limits.low_1, limits.high_1, LEVELS_1 + 1),
+            np.linspace(np.log(limits.low_2), np.log(limits.high_2), LEVELS_2 + 1),
         )
+        rates_1, rates_2 = (0.5 * (edges[1:] + edges[:-1]) for edges in self.edges)
+        self._table = _Table(b, counts, rates_1, np.exp(rates_2))
 
-    def _coarse(self, data: Data) -> NDArray:
-        """Q (n, LEVELS_1, LEVELS_2) at the middle of each cell."""
-        middles_1, middles_2 = (0.5 * (edges[1:] + edges[:-1]) for edges in (self._edges_1, self._edges_2))
-        rates_2 = np.exp(middles_2)
-        pairs = Pairs.of(data, middles_1[None], rates_2[None])
-        lowest = lowest_sum(data, pairs, Quadratic.of(data, pairs))
-        lowest[:, rates_2[None, :] < RATIO * middles_1[:, None]] = np.inf
-        return lowest
+    def around(self, data: Data, rates: NDArray) -> tuple[Box, Reference]:
+        """The boxes of some voxels with least-squares rates (2, n), and their optimum there."""
+        reference, sd = self._optimum(data, rates)
+        ranges = self._first(data, reference, rates, sd)
+        box, smaller = self._scan(data, reference, ranges)
+        left = np.arange(len(rates[0]))
+        for _ in range(SCANS - 1):
+            again = _much_smaller(smaller, ranges)
+            left = left[again]
+            if not left.size:
+                break
+            ranges = _Ranges(*(values[again] for values in smaller))
+            found, smaller = self._scan(data.of(left), Reference(*(values[left] for values in reference)), ranges)
+            for mine, theirs in zip(box, found, strict=True):
+                mine[left] = theirs
+        return box, reference
 
-    def _ellipse(self, data: Data, rates: NDArray) -> tuple[NDArray, NDArray]:
-        """Q (n,) at the least-squares optimum, and the standard deviations of D and log D*, (2, n), for noise 1."""
+    def _first(self, data: Data, reference: Reference, rates: NDArray, sd: NDArray) -> _Ranges:
+        """A box from the coarse look and about the optimum."""
+        k = data.degrees
+        likely = self._table.scaled(data, reference) <= np.expm1(2 * DROP / k)
+        sd = sd * np.sqrt((data.prior_sum + reference.Q) / k)
+        limits = []
+        for axis, place in enumerate((rates[0], np.log(rates[1]))):
+            edges = self.edges[axis]
+            low, high = _hull(likely.any(axis=2 - axis), edges)
+            limits.append(np.clip(np.minimum(low, place - REACH * sd[axis]), edges[0], edges[-1]))
+            limits.append(np.clip(np.maximum(high, place + REACH * sd[axis]), edges[0], edges[-1]))
+        return _Ranges(*limits)
+
+    def _scan(self, data: Data, reference: Reference, ranges: _Ranges) -> tuple[Box, _Ranges]:
+        """The intervals of D at each node of log D*, and the part of the ranges that they and D* take up."""
+        x2, _ = RATE_2.on(ranges.low_2, ranges.high_2)
+        step = (ranges.high_1 - ranges.low_1)[:, None] / (SCANNED - 1)
+        x1 = ranges.low_1[:, None] + step * np.arange(SCANNED)
+        scaled = _scaled(data, reference, x1, np.exp(x2))
+        vertex, lowest, curvature = _parabola(x1, scaled, step)
+        k = data.degrees
+        limit = (1 + lowest.min(axis=1)) * np.exp(2 * DROP / k) - 1
+        rise = np.maximum(limit[:, None] - lowest, 0.1 * (1 + limit[:, None]) * -np.expm1(-2 * DROP / k))
+        half = np.sqrt(2 * rise / curvature)
+        likely = scaled <= limit[:, None, None]
+        low = np.where(likely, x1[:, :, None], np.inf).min(axis=1)
+        high = np.where(likely, x1[:, :, None], -np.inf).max(axis=1)
+        low = np.clip(np.minimum(vertex - half, low), *self.edges[0][[0, -1]])
+        high = np.clip(np.maximum(vertex + half, high), *self.edges[0][[0, -1]])
+        live = (lowest <= limit[:, None]) | likely.any(axis=1)
+        padded = np.concatenate([ranges.low_2[:, None], x2, ranges.high_2[:, None]], axis=1)
+        first, last = live.argmax(axis=1), live.shape[1] - 1 - live[:, ::-1].argmax(axis=1)
+        row = np.arange(len(x2))
+        smaller = _Ranges(
+            np.where(live, low, np.inf).min(axis=1),
+            np.where(live, high, -np.inf).max(axis=1),
+            padded[row, first],
+            padded[row, last + 2],
+        )
+        return Box(ranges.low_2, ranges.high_2, low, high), smaller
+
+    @staticmethod
+    def _optimum(data: Data, rates: NDArray) -> tuple[Reference, NDArray]:
+        """The optimum for given rates, and the standard deviations of D and log D*, (2, n), if the noise's is 1."""
         problem = ReducedProblem(data.b, data.counts, f=data.f, S0=data.S0)
-        signals = np.ascontiguousarray(data.y.T)[None]
         with np.errstate(all="ignore"):
-            point = problem.evaluate(signals, np.ascontiguousarray(rates))
+            point = problem.evaluate(np.ascontiguousarray(data.y.T)[None], np.ascontiguousarray(rates))
             h11, h12, h22 = point.hessian
-            det = np.maximum(h11 * h22 - h12 * h12, 1e-300)
-            sd = np.sqrt(np.stack([h22, h11]) / det)
+            sd = np.sqrt(np.stack([h22, h11]) / np.maximum(h11 * h22 - h12 * h12, 1e-300))
         sd[1] /= rates[1]
-        return np.maximum(data.energy + 2 * point.cost, 0), np.nan_to_num(sd, nan=1e6, posinf=1e6)
+        a, c = point.amplitudes
+        reference = Reference(np.maximum(data.energy + 2 * point.cost, 0), np.clip(c / (a + c), *data.f), a + c)
+        return reference, np.nan_to_num(sd, nan=1e6, posinf=1e6)
+
+
+def _scaled(data: Data, reference: Reference, rates_1: NDArray, rates_2: NDArray) -> NDArray:
+    """(Q - Q_ref) / (nu0 s2 + Q_ref) at the best f and S0 within their bounds, (n, m1, m2)."""
+    scaled = _at_best(Sums(data, Planes.of_product(data, rates_1, rates_2), reference), data, reference)
+    scaled[rates_2[:, None, :] <= RATIO * rates_1[:, :, None]] = FAR
+    return scaled
+
+
+def _at_best(sums: Sums, data: Data, reference: Reference) -> NDArray:
+    low, high = ((bound - reference.f[:, None, None]).astype(np.float32) for bound in data.f)
+    return sums.at(sums.best(low, high)[1])[0]
+
+
+def _parabola(x: NDArray, values: NDArray, step: NDArray) -> tuple[NDArray, NDArray, NDArray]:
+    """Where the minimum along axis 1 is, its value and the curvature there, (n, m2); x is (n, m1) in equal steps."""
+    at = np.clip(values.argmin(axis=1), 1, values.shape[1] - 2)[:, None, :]
+    left, middle, right = (np.take_along_axis(values, at + k, axis=1)[:, 0].astype(float) for k in (-1, 0, 1))
+    bend, slope = left - 2 * middle + right, 0.5 * (right - left)
+    bend = np.maximum(bend, 1e-12)
+    move = np.clip(-slope / bend, -1.5, 1.5)
+    lowest = np.minimum(middle + move * (slope + 0.5 * bend * move), values.min(axis=1))
+    vertex = np.take_along_axis(x, at[:, 0], axis=1) + move * step
+    return vertex, np.maximum(lowest, -0.999), bend / np.maximum(step, 1e-12) ** 2
+
+
+def _much_smaller(part: _Ranges, whole: _Ranges) -> NDArray:
+    narrow_1 = part.high_1 - part.low_1 < SMALL * (whole.high_1 - whole.low_1)
+    narrow_2 = part.high_2 - part.low_2 < SMALL * (whole.high_2 - whole.low_2)
+    return narrow_1 | narrow_2
+
+
+class _Table:
+    """The planes of fixed pairs of rates, to project many signals on at once; single precision is enough here."""
+
+    def __init__(self, b: NDArray, counts: NDArray, rates_1: NDArray, rates_2: NDArray) -> None:
+        self.shape = (len(rates_1), len(rates_2))
+        root = np.sqrt(counts)
+        e1, e2 = (np.exp(-np.outer(rates, b)) * root for rates in (rates_1, rates_2))
+        r11 = np.linalg.norm(e1, axis=1)[:, None]
+        axis_1 = e1 / r11
+        r12 = axis_1 @ e2.T
+        own = e2 - r12[:, :, None] * axis_1[:, None, :]
+        r22 = np.linalg.norm(own, axis=2)
+        apart = (r22 > 1e-5 * np.linalg.norm(e2, axis=1)) & (rates_2 > RATIO * rates_1[:, None])
+        self.excluded = rates_2 <= RATIO * rates_1[:, None]
+        axis_2 = np.where(apart[:, :, None], own / np.maximum(r22, 1e-30)[:, :, None], 0)
+        self.r = [values.astype(np.float32)[None] for values in (r11, r12, np.where(apart, r22, 0))]
+        self.axes = [(axis.reshape(-1, len(b)) * root).T.astype(np.float32) for axis in (axis_1, axis_2)]
+
+    def scaled(self, data: Data, reference: Reference) -> NDArray:
+        """As ``_scaled``, (n, LEVELS_1, LEVELS_2)."""
+        y = data.y.astype(np.float32)
+        z1, z2 = (y @ axis for axis in self.axes)
+        planes = Planes(*self.r, z1[:, :, None], z2.reshape(-1, *self.shape))
+        found = _at_best(Sums(data, planes, reference), data, reference)
+        found[:, self.excluded] = np.inf
+        return found
 
 
 def _hull(likely: NDArray, edges: NDArray) -> tuple[NDArray, NDArray]:

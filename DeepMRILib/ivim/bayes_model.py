@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from DeepMRILib.errors import InputError
 from DeepMRILib.ivim.batches import UNIT, Samples, follow
 from DeepMRILib.ivim.bayes_box import Boxes
-from DeepMRILib.ivim.bayes_grid import Data
+from DeepMRILib.ivim.bayes_likelihood import Data
 from DeepMRILib.ivim.bayes_noise import Noise
 from DeepMRILib.ivim.bounds import Bounds
 from DeepMRILib.ivim.ratesearch import Box as Limits
@@ -49,7 +49,7 @@ class BayesModel:
         self.S0 = bounds.S0 if fit_s0 else (1.0, 1.0)
         rates = (tuple(UNIT * value for value in interval) for interval in (bounds.D, bounds.D_star))
         self.limits = Limits.of(*rates)
-        self.boxes = Boxes(self.limits)
+        self.boxes = Boxes(self.samples.b / UNIT, self.samples.counts, self.limits)
 
     def data(self, signals: NDArray, noise: Noise) -> tuple[Data, NDArray]:
         """Normalised voxels and their scale (n,), NaN where they are unusable: a flat signal then stands for them."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,8 +10,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from DeepMRILib.errors import InputError
 from DeepMRILib.ivim.batches import UNIT, checked_signals, checked_workers
-from DeepMRILib.ivim.bayes_grid import F_CELLS, Densities, integrate
-from DeepMRILib.ivim.bayes_model import BayesModel, fit_blocks
+from DeepMRILib.ivim.bayes_grid import F_CELLS, Box, Densities, integrate
+from DeepMRILib.ivim.bayes_likelihood import Data, Reference
+from DeepMRILib.ivim.bayes_model import BLOCK, BayesModel, fit_blocks
 from DeepMRILib.ivim.bayes_noise import Noise, learn_noise
 from DeepMRILib.ivim.bounds import Bounds
 from DeepMRILib.ivim.leastsquares import fit_biexp
@@ -20,11 +22,11 @@ from DeepMRILib.progress import Progress, part, silent
 SUBSET = 6000
 """Most voxels that a prior is learned from."""
 
-BINS = 40
-"""Bins of each parameter."""
+BINS = 30
+"""Bins of each parameter: with more, a density may have features that fall between the nodes of the grids."""
 
-ROUNDS = 12
-"""Rounds of expectation and maximisation."""
+ROUNDS = (0.25,) * 6 + (1.0,) * 6
+"""Rounds of expectation and maximisation, and the part of the voxels that each looks at."""
 
 FLAT_VOXELS = 20.0
 """So many voxels' weight the flat prior has beside those that the prior is learned from."""
@@ -160,8 +162,11 @@ def estimate_prior(
     """
     progress = silent if progress is None else progress
     prior, learner = _flat(signals, b_values, bounds, fit_s0, seed, part(progress, 0.0, 0.1), workers)
-    for k in range(ROUNDS):
-        prior = learner.learn(prior, part(progress, 0.1 + 0.9 * k / ROUNDS, 0.1 + 0.9 * (k + 1) / ROUNDS))
+    learner.look(prior.noise, part(progress, 0.1, 0.3))
+    done = 0.0
+    for share in ROUNDS:
+        told = part(progress, 0.3 + 0.7 * done / sum(ROUNDS), 0.3 + 0.7 * (done + share) / sum(ROUNDS))
+        prior, done = learner.learn(prior, share, told), done + share
     return prior
 
 
@@ -179,7 +184,7 @@ def flat_prior(
     return _flat(signals, b_values, bounds, fit_s0, seed, silent if progress is None else progress, workers)[0]
 
 
-def _flat(
+def _flat(  # noqa: PLR0917
     signals: ArrayLike,
     b_values: ArrayLike,
     bounds: Bounds | None,
@@ -190,8 +195,8 @@ def _flat(
 ) -> tuple[Prior, _Learner]:
     signals, b_values = checked_signals(signals, b_values)
     model = BayesModel(b_values, Bounds() if bounds is None else bounds, fit_s0)
-    if len(signals) > SUBSET:
-        signals = signals[np.sort(np.random.default_rng(seed).choice(len(signals), SUBSET, replace=False))]
+    # In random order, so that a part of them is like all.
+    signals = signals[np.random.default_rng(seed).permutation(len(signals))[:SUBSET]]
     fit = fit_biexp(signals, b_values, model.bounds, fit_s0=fit_s0, progress=progress, workers=workers)
     usable = np.isfinite(fit["rss"])
     signals, fit = signals[usable], {name: values[usable] for name, values in fit.items()}
@@ -218,29 +223,45 @@ class _Learner:
 
     def __init__(self, model: BayesModel, signals: NDArray, rates: NDArray, flat: Prior, workers: int) -> None:
         self.model, self.signals, self.rates, self.flat, self.workers = model, signals, rates, flat, workers
+        self._seen: dict[int, tuple[Data, Box, Reference]] = {}
 
-    def learn(self, prior: Prior, progress: Progress) -> Prior:
-        """The next prior."""
+    def look(self, noise: Noise, progress: Progress) -> None:
+        """Find where the likelihoods lie, which no prior changes."""
+
+        def see(voxels: slice) -> None:
+            data, _ = self.model.data(self.signals[voxels], noise)
+            self._seen[voxels.start] = (data, *self.model.boxes.around(data, self.rates[:, voxels]))
+
+        self._blocks(see, len(self.signals), progress)
+
+    def learn(self, prior: Prior, share: float, progress: Progress) -> Prior:
+        """The next prior, from the first part of the voxels."""
         densities = prior.densities()
         found: dict[int, tuple[NDArray, NDArray, NDArray]] = {}
 
         def add(voxels: slice) -> None:
-            data, _ = self.model.data(self.signals[voxels], prior.noise)
-            _, shares = integrate(data, self.model.boxes.around(data, self.rates[:, voxels]), densities, shares=True)
+            _, shares = integrate(*self._seen[voxels.start], densities, shares=True)
             found[voxels.start] = (
                 _binned(prior.D, shares.nodes_1 / UNIT, shares.mass_1),
-                np.add.reduceat(shares.mass_f, np.arange(0, F_CELLS, F_CELLS // BINS)),
+                np.add.reduceat(shares.mass_f, np.arange(BINS) * F_CELLS // BINS),
                 _binned(prior.D_star, np.exp(shares.nodes_2) / UNIT, shares.mass_2),
             )
 
-        fit_blocks(add, len(self.signals), workers=self.workers, progress=progress, message=MESSAGE)
+        # Whole blocks: those that were seen.
+        n = min(-(-int(share * len(self.signals)) // BLOCK) * BLOCK, len(self.signals))
+        self._blocks(add, n, progress)
         # In the voxels' order, so that rounding does not depend on which thread was first.
         blocks = [found[start] for start in sorted(found)]
         marginals = []
         for k, flat in enumerate((self.flat.D, self.flat.f, self.flat.D_star)):
-            mass = FLAT_VOXELS * flat.mass + sum(block[k] for block in blocks)
+            # Means first: the flat prior's weight is in voxels of all, however many a round looks at.
+            mean = sum(block[k] for block in blocks) / max(n, 1)
+            mass = FLAT_VOXELS * flat.mass + len(self.signals) * mean
             marginals.append(_smoothed(flat, mass))
         return Prior(*marginals, prior.noise)
+
+    def _blocks(self, work: Callable[[slice], None], n: int, progress: Progress) -> None:
+        fit_blocks(work, n, workers=self.workers, progress=progress, message=MESSAGE)
 
 
 def _binned(marginal: Marginal, values: NDArray, mass: NDArray) -> NDArray:
