@@ -21,6 +21,7 @@ from matplotlib.figure import Figure
 from DeepMRILib import cli, figures, files, plots
 from DeepMRILib.ivim.quantities import QUANTITIES
 from DeepMRILib.ivim.report import map_panels
+from DeepMRILib.ivim.scores import TOGETHER, evaluate_maps
 from DeepMRILib.report import Report
 from DeepMRILib.results import RESULT_FILE
 from DeepMRILib.tables import Table
@@ -199,26 +200,16 @@ def medians(maps: dict[str, Volume], truth: dict[str, Volume], labels: LabelVolu
 
 def errors(maps: dict[str, Volume], truth: dict[str, Volume], labels: LabelVolume, fitted: np.ndarray) -> Table:
     """Median relative error of each map in each organ, beside that of a constant guess."""
-    rows = []
     studied = [label for label, region in labels.names.items() if region in ORGANS]
-    together = np.isin(labels.array, studied) & fitted
-    regions = {labels.names[label]: (labels.array == label) & fitted for label in studied}
-    for region, inside in (regions | {"all of these": together}).items():
-        row: dict[str, object] = {"organ": region, "voxels": int(inside.sum())}
-        for name in COMPARED:
-            known = np.asarray(truth[name])
-            valid = inside & (known > 0)
-            constant = float(np.median(known[together & (known > 0)]))
-            shown = QUANTITIES[name].label
-            row[shown] = median_error(np.asarray(maps[name])[valid], known[valid])
-            row[f"{shown}, constant"] = median_error(np.full(valid.sum(), constant), known[valid])
-        rows.append(row)
-    return Table.from_rows(rows, {key: "%" for key in rows[0] if key not in ("organ", "voxels")})
-
-
-def median_error(found: np.ndarray, known: np.ndarray) -> float:
-    """Median of |found - known| / known in percent; NaN where there is nothing."""
-    return 100 * float(np.median(np.abs(found - known) / known)) if known.size else float("nan")
+    organs = LabelVolume(np.where(np.isin(labels.array, studied), labels.array, 0), labels.affine, labels.names)
+    table = evaluate_maps({name: maps[name] for name in COMPARED}, truth, organs, inside=fitted).columns
+    rows: dict[str, dict[str, object]] = {}
+    for n, region in enumerate(table["region"]):
+        shown = QUANTITIES[table["parameter"][n]].label
+        name = "all of these" if region == TOGETHER else region
+        row = rows.setdefault(name, {"organ": name, "voxels": table["voxels"][n]})
+        row[shown], row[f"{shown}, constant"] = (100 * table[key][n] for key in ("median_error", "constant_error"))
+    return Table.from_rows(rows.values(), dict.fromkeys(ERROR_COLUMNS, "%"))
 
 
 if __name__ == "__main__":

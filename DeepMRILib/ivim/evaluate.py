@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -68,6 +69,9 @@ class EvaluateOptions(SimulationOptions):
     )  # fmt: skip
     body_part: BodyPart = body_part_option()
     fit_s0: bool = fit_s0_option()
+    prior: Literal["data", "flat"] = option(
+        "data", "Prior of bayes: learned from all voxels of the series, or flat within the bounds"
+    )
     preset: Preset = preset_option()
     training_voxels: int = option(
         100_000, "Simulated voxels that each network is trained on", range=(256, 20_000_000), label="Training voxels"
@@ -184,8 +188,8 @@ def _beyond_bounds(options: EvaluateOptions) -> tuple[str, ...]:
 
 def _fit_options(method: Method, options: EvaluateOptions) -> FitOptions:
     return FitOptions(
-        method=method, model=options.model, body_part=options.body_part, fit_s0=options.fit_s0, preset=options.preset,
-        seed=options.seed, device=options.device,
+        method=method, model=options.model, body_part=options.body_part, fit_s0=options.fit_s0, prior=options.prior,
+        preset=options.preset, seed=options.seed, device=options.device,
     )  # fmt: skip
 
 
