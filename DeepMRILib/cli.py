@@ -147,11 +147,12 @@ def command_type(job: Job) -> type:
     tyro = require("tyro", "The command line")
     fields: list[tuple[str, Any, Any]] = []
     for item in job.inputs:
-        kind, nothing = (tuple[Path, ...], ()) if item.kind in SEVERAL else (Path | None, None)
-        hint = tyro.conf.Positional[kind if item.kind in SEVERAL else Path] if item.required else kind
+        several = item.kind in SEVERAL
+        kind, nothing = (tuple[Path, ...], ()) if several else (Path | None, None)
+        hint = tyro.conf.Positional[kind if several else Path] if item.required else kind
         default = dataclasses.MISSING if item.required else nothing
         shown = item.name.upper() if item.required else METAVARS.get(item.kind, "FILE")
-        fields.append(_argument(item.name, hint, default, item.help, metavar=shown))
+        fields.append(_argument(item.name, hint, default, item.help, metavar=shown, no_default=several))
         for name, flag in input_flags(job, item).items():
             fields.append(_argument(name, str | None, None, flag.help, metavar=flag.metavar))
     types = typing.get_type_hints(job.options_type)
@@ -183,10 +184,17 @@ def _check_names(job: Job, names: Sequence[tuple[str, bool]]) -> None:
 
 
 def _argument(
-    name: str, hint: Any, default: Any, text: str, *, aliases: Sequence[str] = (), metavar: str | None = None
+    name: str,
+    hint: Any,
+    default: Any,
+    text: str,
+    *,
+    aliases: Sequence[str] = (),
+    metavar: str | None = None,
+    no_default: bool = False,
 ) -> tuple[str, Any, Any]:
     tyro = require("tyro", "The command line")
-    hidden = "" if default in (None, ()) else None  # "(default: None)" would tell nobody anything
+    hidden = "" if no_default or default in (None, (), "") else None  # "(default: None)" would tell nobody anything
     shown = tyro.conf.arg(help=text, aliases=tuple(aliases) or None, metavar=metavar, help_behavior_hint=hidden)
     annotated = Annotated[hint, shown]
     made = dataclasses.field() if default is dataclasses.MISSING else dataclasses.field(default=default)

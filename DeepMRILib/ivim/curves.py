@@ -1,4 +1,4 @@
-"""Decay curves of regions as reports and Slicer's plots draw them."""
+"""Decay curves of regions and loss curves of networks, as reports and Slicer's plots draw them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from DeepMRILib.ivim.result import IVIMResult
-from DeepMRILib.plots import Curve
+from DeepMRILib.plots import Curve, LossCurve
 from DeepMRILib.tables import Table
 
 
@@ -34,3 +34,11 @@ def _by_region(table: Table) -> dict[str, dict[str, NDArray]]:
         str(names[start]): {key: values[start:end] for key, values in columns.items()}
         for start, end in zip(starts, ends, strict=True)
     }
+
+
+def loss_curves(history: Table) -> list[LossCurve]:
+    """How a training went, the mean of its members: from ``TrainedModel.history`` or ``IVIMResult.training``."""
+    epochs, training, validation = (
+        np.array(history.columns[name], dtype=float) for name in ("epoch", "loss", "validation_loss")
+    )
+    return [LossCurve("network", epochs, training, validation)]

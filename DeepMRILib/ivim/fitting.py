@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +24,9 @@ from DeepMRILib.progress import Progress, part
 from DeepMRILib.results import Provenance
 from DeepMRILib.volume import DiffusionVolume, LabelVolume, Volume, checked_labels
 
+if TYPE_CHECKING:
+    from DeepMRILib.ivim.trained import TrainedModel
+
 MANY_ON_BOUND = 0.2
 
 
@@ -31,6 +36,7 @@ def fit(
     *,
     mask: Volume | NDArray | None = None,
     labels: LabelVolume | None = None,
+    network: TrainedModel | Path | str | None = None,
     progress: Progress | None = None,
 ) -> IVIMResult:
     """IVIM maps of a diffusion series: S(b) = S0 [f exp(-b D*) + (1 - f) exp(-b D)] (Le Bihan et al. 1988).
@@ -40,13 +46,16 @@ def fit(
         options: see ``FitOptions``.
         mask: (i, j, k), only voxels inside are fitted; by default all that are not background.
         labels: regions for the table and the decay curves; by default one region of all fitted voxels.
+        network: of ``ivim.train``, for the method ivimnet: applied instead of training one on this series alone. Its
+            own model, bounds, averaging and b-values hold, as in ``ivim.apply``.
         progress: told how far it is; may raise ``Cancelled``.
 
     Returns:
         ``IVIMResult``; ``result.maps["D"]`` is a Volume in mm2/s.
 
     Raises:
-        InputError: bad b-values, mask, regions or settings, or no voxel to fit.
+        InputError: bad b-values, mask, regions or settings, no voxel to fit, or a network for another method.
+        WeightsError: no such network, or a damaged one.
         DependencyError: the method ivimnet, and PyTorch is not installed.
 
     Example:
@@ -60,6 +69,8 @@ def fit(
         raise InputError(f"The options of a fit are FitOptions, e.g. FitOptions(body_part='liver'); got {options!r}.")
     options = settings.validate(options)
     problem = Problem.of(options)
+    if network is not None:
+        return _applied(network, volume, options, mask=mask, labels=labels, progress=progress)
     return run_engine(
         "ivim.fit",
         volume,
@@ -70,6 +81,18 @@ def fit(
         progress=progress,
         options=settings.to_json(options),
     )
+
+
+def _applied(
+    network: TrainedModel | Path | str, volume: DiffusionVolume, options: FitOptions, **given: Any
+) -> IVIMResult:
+    if options.method != "ivimnet":
+        raise InputError(
+            f"A network was given, and the method is {options.method}. Choose the method ivimnet, or give no network."
+        )
+    from DeepMRILib.ivim.ivimnet import apply  # it builds on this module
+
+    return apply(network, volume, options, **given)
 
 
 def run_engine(

@@ -10,15 +10,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from DeepMRILib.figures import Panel, montage
-from DeepMRILib.ivim.curves import region_curves
+from DeepMRILib.ivim.curves import loss_curves, region_curves
 from DeepMRILib.ivim.models import MODELS, SignalModel
 from DeepMRILib.ivim.quantities import QUALITY, QUANTITIES
 from DeepMRILib.ivim.result import IVIMResult, PhantomResult
-from DeepMRILib.plots import decay_plot
+from DeepMRILib.plots import decay_plot, loss_plot
 from DeepMRILib.report import NO_VALUE, Report
 from DeepMRILib.tables import Table
 from DeepMRILib.volume import Volume
 
+LOSS_CAPTION = "Loss after each epoch, mean of all members; a marker stands where that of validation was lowest."
 MARGIN = 6
 MOST_CURVES = 7
 """More than this many curves in one plot cannot be told apart."""
@@ -71,6 +72,9 @@ def fit_report(result: IVIMResult) -> Report:
     report.table(
         short_table(result.regions, model), caption="Median, with lower and upper quartile, of the fitted voxels."
     )
+    if result.training is not None:
+        report.section("Training of the network")
+        report.figure(loss_plot(loss_curves(result.training)), LOSS_CAPTION)
     report.section("How it was made")
     report.facts({name: value for name, value in made.options.items() if not isinstance(value, list)})
     report.table(bounds_table(made.inputs["bounds"]), caption="Bounds of the parameters; S0 relative to the lowest b.")

@@ -23,7 +23,8 @@ class IVIMResult(Result):
         decay: measured mean signal of each region at each b-value.
         decay_fit: the mean of its voxels' fitted curves, at closely spaced b-values.
         predicted: the fitted signal at the fitted b-values, if asked for.
-        training: the loss curve of a network that was trained for this fit, else None: epoch, member, loss, validation_loss.
+        training: the loss curve of a network that was trained for this fit, else None: ``epoch``, ``loss`` and
+            ``validation_loss`` (means of its members), ``learning_rate``.
     """
 
     maps: dict[str, Volume] = field(default_factory=dict)

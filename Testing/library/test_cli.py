@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from job_cases import job_cases
 
 from DeepMRILib import cli, files
 from DeepMRILib.jobs import JOBS
@@ -17,18 +18,19 @@ from DeepMRILib.options import settings
 from DeepMRILib.volume import DiffusionVolume, LabelVolume, Volume
 
 ROOT = Path(__file__).resolve().parents[2]
-job_cases = pytest.mark.parametrize("job", JOBS, ids=lambda job: job.key)
 
 
 def example_arguments(job, folder: Path) -> list[str]:
     """A job's example inputs as files, and the arguments that name them."""
     arguments = []
+    inputs = job.example_inputs()
     for item in job.inputs:
-        value = job.example_inputs().get(item.name)
+        value = inputs.get(item.name)
         if value is None:
             continue
-        path = write_input(value, folder / item.name, item.kind)
-        arguments += [str(path)] if item.required else [f"--{item.name.replace('_', '-')}", str(path)]
+        several = value if isinstance(value, tuple) else (value,)
+        paths = [str(write_input(one, folder / f"{item.name}{n}", item.kind)) for n, one in enumerate(several)]
+        arguments += paths if item.required else [f"--{item.name.replace('_', '-')}", *paths]
     for name, setting in job.quick:
         entries = setting if isinstance(setting, tuple) else (setting,)
         arguments += [f"--{name.replace('_', '-')}", *map(str, entries)]

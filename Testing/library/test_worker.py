@@ -13,8 +13,9 @@ from pathlib import Path
 import numpy as np
 import psutil
 import pytest
+from job_cases import job_cases
 
-from DeepMRILib.jobs import JOBS, find_job
+from DeepMRILib.jobs import find_job
 from DeepMRILib.worker_folder import ask_to_cancel, read_result, write_job
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -68,7 +69,7 @@ def job_folder(tmp_path: Path, job=None, **changes) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("job", JOBS, ids=lambda job: job.key)
+@job_cases
 def test_every_job_gives_the_same_through_the_worker_as_in_process(job, worker: Worker, tmp_path: Path) -> None:
     folder = job_folder(tmp_path, job)
     worker.order(folder)
@@ -87,6 +88,8 @@ def _assert_equal(name: str, one: object, other: object) -> None:
         assert list(one) == list(other)
         for key in one:
             _assert_equal(f"{name}.{key}", one[key], other[key])
+    elif isinstance(one, np.ndarray):
+        assert np.array_equal(one, other, equal_nan=True), name
     elif hasattr(one, "array"):
         assert np.array_equal(one.array, other.array, equal_nan=True), name
     elif hasattr(one, "rows"):

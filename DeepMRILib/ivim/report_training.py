@@ -1,0 +1,38 @@
+"""The page about a training: how the loss fell, on what, and with which settings."""
+
+from __future__ import annotations
+
+from DeepMRILib.ivim.curves import loss_curves
+from DeepMRILib.ivim.models import MODELS
+from DeepMRILib.ivim.report import LOSS_CAPTION, bounds_table
+from DeepMRILib.ivim.trained import TrainedModel
+from DeepMRILib.plots import loss_plot
+from DeepMRILib.report import Report
+
+
+def train_report(model: TrainedModel) -> Report:
+    """The loss curve, the series and the settings of a training."""
+    made = model.provenance
+    report = Report("IVIM network", f"{made.engine[0].upper()}{made.engine[1:]}")
+    report.facts(
+        {
+            "Name": model.name,
+            "Model": MODELS[model.options.model].equation,
+            "b-values": ", ".join(f"{b:g}" for b in dict.fromkeys(model.b_values)) + " s/mm²",
+            "Images": len(model.b_values),
+            "Series": made.inputs["series"],
+            "Voxels": f"{model.voxels:,}",
+            "Time of the training": f"{made.seconds['train']:.1f} s",
+            "DeepMRI": made.version,
+        }
+    )
+    for note in made.notes:
+        report.note(note)
+    report.section("Training")
+    report.figure(loss_plot(loss_curves(model.history)), LOSS_CAPTION)
+    report.section("Series")
+    report.table(model.series, caption="The series that the network was trained on.")
+    report.section("How it was made")
+    report.facts({name: value for name, value in made.options.items() if not isinstance(value, list)})
+    report.table(bounds_table(made.inputs["bounds"]), caption="Bounds of the parameters; S0 relative to the lowest b.")
+    return report

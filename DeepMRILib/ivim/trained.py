@@ -1,0 +1,222 @@
+"""A trained IVIM network: what ``ivim.train`` returns, and what lies in a model's folder."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
+
+from DeepMRILib import options as settings
+from DeepMRILib.errors import InputError, WeightsError
+from DeepMRILib.ivim.engine import Problem
+from DeepMRILib.ivim.models import MODELS
+from DeepMRILib.ivim.options import FitOptions
+from DeepMRILib.ivim.plan import NetworkPlan
+from DeepMRILib.model_card import ModelCard
+from DeepMRILib.model_store import CARD, WEIGHTS, Model, find_model
+from DeepMRILib.results import Provenance, Result
+from DeepMRILib.tables import Table
+from DeepMRILib.volume import checked_b_values
+from DeepMRILib.weight_files import sha256_of, write_safetensors
+
+METHOD, KIND, FORMAT = "ivim", "network", 1
+HISTORY = "history.csv"
+LICENCE = "Not stated: ask whoever trained this network before you pass it on"
+PREPARATION = ("model", "body_part", "preset", "members", "average", "fit_s0", "background", "b_min", "b_max")
+"""Settings of the training that hold for every later fit."""
+AGAIN = "Train it again with this version of DeepMRI, or get a whole copy."
+
+
+@dataclass(frozen=True, eq=False)
+class TrainedModel(Result):
+    """One network for a study; its folder is a model (``model.json``, ``model.safetensors``).
+
+    Attributes:
+        name: in lists of models.
+        plan: the network's design.
+        weights: its numbers by name.
+        history: the loss curve: ``epoch``, ``loss``, ``validation_loss`` (means of the members), ``learning_rate``.
+        options: the fit that it makes: signal equation, bounds of every parameter, averaging, range of b-values.
+        b_values: (n,) in s/mm2, ascending: what it must be given.
+        voxels: on how many it was trained.
+        series: one row per series that it was trained on; empty when the model was loaded.
+    """
+
+    name: str
+    plan: NetworkPlan
+    weights: dict[str, NDArray]
+    history: Table
+    options: FitOptions
+    b_values: tuple[float, ...]
+    voxels: int
+    series: Table = field(default_factory=lambda: Table({}))
+
+    @property
+    def sha256(self) -> str:
+        """Of the weights' file."""
+        return self.provenance.weights_sha256 or ""
+
+    def problem(self, **changes: Any) -> Problem:
+        """What it fits; ``changes`` of the options say how the result is wanted."""
+        return Problem.of(replace(self.options, **changes))
+
+    def card(self) -> ModelCard:
+        """Its description, without what tells of patients: no file names, no command."""
+        made = self.provenance
+        known = {name: value for name, value in made.inputs.items() if name != "files"}
+        about = dataclasses.asdict(replace(made, inputs=known, command=""))
+        about["options"].pop("checkpoint", None)
+        preparation = {name: getattr(self.options, name) for name in kept_settings(self.options.model)}
+        return ModelCard(
+            name=self.name,
+            method=METHOD,
+            version="1",
+            licence=LICENCE,
+            source=f"Trained with DeepMRI {made.version} (ivim.train) on {made.created[:10]}",
+            sha256=self.sha256,
+            preprocessing={**preparation, "b_values": list(self.b_values)},
+            training_data=f"{self.voxels} voxels of {made.inputs['series']} series",
+            metrics={"validation_loss": made.inputs["validation_loss"]},
+            extra={
+                "kind": KIND,
+                "format": FORMAT,
+                "plan": self.plan.to_json(),
+                "voxels": self.voxels,
+                "provenance": about,
+            },
+        )
+
+    def write_files(self, folder: Path) -> None:
+        """The model's two files, and those of any result."""
+        write_safetensors(folder / WEIGHTS, self.weights)
+        made = replace(self.provenance, weights_sha256=sha256_of(folder / WEIGHTS))
+        written = replace(self, provenance=made)
+        (folder / CARD).write_text(written.card().to_json(), encoding="utf-8")
+        # The weights have their file already: without them here, they get no second one.
+        super(TrainedModel, replace(written, weights=None)).write_files(folder)
+
+    @classmethod
+    def load(cls, place: Path | str) -> TrainedModel:
+        """The network in a model's folder, or the model of that name on this computer.
+
+        Raises:
+            WeightsError: no such model, one of another kind or of a newer version, or any part of it is damaged.
+            InputError: neither a folder nor a name.
+            DependencyError: safetensors is not installed.
+        """
+        return _read(find_model(place, METHOD))
+
+
+def kept_settings(model: str) -> tuple[str, ...]:
+    """The settings of a training that hold for every later fit."""
+    return (*PREPARATION, *(f"{name}_bounds" for name in MODELS[model].parameters))
+
+
+def weights_sha256(weights: Mapping[str, NDArray]) -> str:
+    """The SHA-256 that the weights' file has when it is written."""
+    with tempfile.TemporaryDirectory() as folder:
+        write_safetensors(Path(folder) / WEIGHTS, weights)
+        return sha256_of(Path(folder) / WEIGHTS)
+
+
+def _read(model: Model) -> TrainedModel:
+    card = model.card
+    _check_kind(card)
+    weights = model.load_weights()
+    with _faults_of(card):
+        prepared = dict(card.preprocessing)
+        b_values = checked_b_values(prepared.pop("b_values"))
+        options = settings.from_json(FitOptions, {"method": "ivimnet", **prepared})
+        Problem.of(options)
+        plan = NetworkPlan.from_json(card.extra["plan"])
+        if (plan.model, plan.b_values) != (options.model, tuple(b_values.tolist())):
+            raise ValueError("its plan is for another model or for other b-values.")
+        made = _provenance(card.extra["provenance"], card.sha256)
+        voxels = int(card.extra["voxels"])
+    return TrainedModel(
+        provenance=made,
+        name=card.name,
+        plan=plan,
+        weights=weights,
+        history=_history(model.folder / HISTORY),
+        options=options,
+        b_values=tuple(b_values.tolist()),
+        voxels=voxels,
+    )
+
+
+def _provenance(entry: Any, sha256: str) -> Provenance:
+    made = Provenance(**{**entry, "notes": tuple(entry["notes"]), "weights_sha256": sha256})
+    kinds = {
+        "job": str,
+        "engine": str,
+        "version": str,
+        "created": str,
+        "options": dict,
+        "inputs": dict,
+        "seconds": dict,
+    }
+    for name, kind in kinds.items():
+        if not isinstance(getattr(made, name), kind):
+            raise TypeError(f"the provenance's {name} is {getattr(made, name)!r}.")
+    for name in ("series", "validation_loss"):
+        if name not in made.inputs:
+            raise LookupError(f"the provenance lacks the entry {name}.")
+    return made
+
+
+def _check_kind(card: ModelCard) -> None:
+    """Refuse models that are no networks of ``ivim.train``, or newer ones, or such that lack something."""
+    kind, version = card.extra.get("kind"), card.extra.get("format")
+    if kind != KIND:
+        raise WeightsError(
+            f"The model {card.name} is no network that ivim.train made (its kind is {kind!r}, not {KIND!r}). "
+            "Choose one that is."
+        )
+    if version != FORMAT:
+        newer = isinstance(version, int) and version > FORMAT
+        remedy = "Update DeepMRI." if newer else AGAIN
+        raise WeightsError(
+            f"The network {card.name} was written in format {version!r}, and this version of DeepMRI reads format "
+            f"{FORMAT}. {remedy}"
+        )
+    signal = card.preprocessing.get("model")
+    names = kept_settings(signal) if isinstance(signal, str) and signal in MODELS else PREPARATION
+    missing = [name for name in (*names, "b_values") if name not in card.preprocessing]
+    missing += [name for name in ("plan", "voxels", "provenance") if name not in card.extra]
+    if missing:
+        raise WeightsError(f"The model.json of {card.name} lacks the entry {missing[0]}. {AGAIN}")
+
+
+@contextmanager
+def _faults_of(card: ModelCard) -> Iterator[None]:
+    """Say of which model an entry cannot be used."""
+    try:
+        yield
+    except (InputError, LookupError, TypeError, ValueError) as error:
+        raise WeightsError(f"The model.json of {card.name} is not usable: {error} {AGAIN}") from error
+
+
+def _history(path: Path) -> Table:
+    """The loss curve beside a model; empty where there is none, as in the store."""
+    try:
+        with path.open(newline="", encoding="utf-8") as stream:
+            rows = list(csv.DictReader(stream))
+        return Table.from_rows({name: _number(name, text) for name, text in row.items()} for row in rows)
+    except FileNotFoundError:
+        return Table({})
+    except (OSError, TypeError, ValueError, KeyError) as error:
+        raise WeightsError(f"{path} is no loss curve ({error}). Delete it: the network does not need it.") from error
+
+
+def _number(name: str, text: str) -> float | int | None:
+    if text == "":
+        return None
+    return int(text) if name == "epoch" else float(text)
