@@ -4,130 +4,33 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from DeepMRILib import device as devices
 from DeepMRILib.errors import InputError
 from DeepMRILib.ivim import scores
 from DeepMRILib.ivim.engine import Problem
+from DeepMRILib.ivim.evaluation import CLIPPED, CONSTANT, METHOD_NAMES, EvaluateOptions, Evaluation
 from DeepMRILib.ivim.fitting import fit
 from DeepMRILib.ivim.models import MODELS
-from DeepMRILib.ivim.options import (
-    MODELS_OF,
-    BodyPart,
-    FitOptions,
-    Method,
-    Preset,
-    body_part_option,
-    fit_s0_option,
-    members_option,
-    preset_option,
-)
+from DeepMRILib.ivim.options import MODELS_OF, FitOptions, Method
 from DeepMRILib.ivim.quantities import QUANTITIES
 from DeepMRILib.ivim.result import IVIMResult
 from DeepMRILib.ivim.simulate import SimulateOptions, SimulationOptions, checked_ranges, simulate
 from DeepMRILib.ivim.squares import SquaresOptions, squares
-from DeepMRILib.options import option, to_json, validate
+from DeepMRILib.options import to_json, validate
 from DeepMRILib.progress import Progress, part, silent
-from DeepMRILib.results import Provenance, Result
+from DeepMRILib.results import Provenance
 from DeepMRILib.tables import Table
 from DeepMRILib.volume import DiffusionVolume, Volume
 
-CONSTANT, CLIPPED = "constant", "lsq_clipped"
-"""The two references: the middle of the simulated range, and least squares moved into that range."""
-METHOD_NAMES = {
-    "lsq": "least squares",
-    "segmented": "segmented",
-    "bayes": "Bayes",
-    "ivimnet": "IVIM-NET",
-    CLIPPED: "least squares, clipped",
-    CONSTANT: "constant guess",
-}
-"""Methods and references as people read them."""
 MAP_SNR = 20.0
 """Maps, scatter and decays are shown for the SNR nearest to this one, at which most papers compare."""
 Apply = Callable[[DiffusionVolume, Progress], IVIMResult]
 DECAYS = 4
 CURVE_POINTS = 71
 Values = dict[str, NDArray]
-
-
-@dataclass(frozen=True)
-class EvaluateOptions(SimulationOptions):
-    """What is evaluated, on which signals."""
-
-    methods: tuple[Method, ...] = option(
-        ("lsq", "segmented", "bayes"), "Methods to compare; ivimnet is trained here, on signals of its own"
-    )
-    snr: tuple[float, ...] = option(
-        (15.0, 20.0, 30.0, 50.0), "Each of these SNRs: S0 over the noise's standard deviation", range=(0.1, 1e6),
-        label="SNR",
-    )  # fmt: skip
-    body_part: BodyPart = body_part_option()
-    fit_s0: bool = fit_s0_option()
-    prior: Literal["data", "flat"] = option(
-        "data", "Prior of bayes: learned from all voxels of the series, or flat within the bounds"
-    )
-    preset: Preset = preset_option()
-    training_voxels: int = option(
-        100_000, "Simulated voxels that each network is trained on", range=(256, 20_000_000), label="Training voxels"
-    )
-    trainings: int = option(
-        3, "Networks trained one after the other, each with another seed: how much they differ is the consistency",
-        range=(1, 100),
-    )  # fmt: skip
-    members: int = members_option(5)
-    epochs: int = option(
-        0, "The most epochs of a training; 0 takes those of the preset", range=(0, 1_000_000), advanced=True
-    )
-    squares_size: int = option(
-        100, "Voxels along each side of the nested squares whose maps are shown; 0 leaves them out", range=(0, 1000),
-        advanced=True,
-    )  # fmt: skip
-    device: devices.Device = option("auto", "Where networks compute", advanced=True)
-
-
-@dataclass(frozen=True)
-class Evaluation(Result):
-    """Scores of each method, and what pictures are made of.
-
-    Attributes:
-        errors: rows ``snr``, ``method``, ``parameter`` and the scores of ``scores.score``; of a network the mean over
-            its trainings. The methods end with "lsq_clipped" and "constant", the two references.
-        correlations: ``snr``, ``method``, ``first``, ``second``, ``rho``: |Spearman's rho| between estimates.
-        consistency: ``snr``, ``method``, ``parameter``, ``cv``: over repeated trainings; no rows without.
-        estimates: "true_<name>" and "<method>_snr<snr>_<name>" to (n,) float32; of a network its first training's.
-        squares: "<name>_true" and "<name>_<method>" to maps of the nested squares; empty for other models than biexp.
-        squares_errors: ``method`` and the columns of ``scores.evaluate_maps``, for each square: a mean over all voxels
-            does not show what becomes of a small one.
-        decay: ``voxel``, ``curve`` ("measured", "truth" or the method), ``b``, ``signal``: the first voxels.
-    """
-
-    errors: Table = field(default_factory=lambda: Table({}))
-    correlations: Table = field(default_factory=lambda: Table({}))
-    consistency: Table = field(default_factory=lambda: Table({}))
-    estimates: dict[str, NDArray] = field(default_factory=dict)
-    squares: dict[str, Volume] = field(default_factory=dict)
-    squares_errors: Table = field(default_factory=lambda: Table({}))
-    decay: Table = field(default_factory=lambda: Table({}))
-
-    @property
-    def times(self) -> Table:
-        """``method``, ``seconds`` of fitting, ``voxels_per_second``, ``training_seconds`` (0 where none is needed)."""
-        made = self.provenance
-        rows = []
-        for method in made.inputs["methods"]:
-            voxels = made.options["n"] * len(made.options["snr"])
-            voxels *= made.options["trainings"] if method == "ivimnet" else 1
-            training = made.seconds.get(f"{method}, training", 0.0)
-            seconds = made.seconds[method]
-            rows.append({"method": method, "seconds": seconds, "voxels_per_second": voxels / seconds,
-                         "training_seconds": training})  # fmt: skip
-        return Table.from_rows(rows, {"seconds": "s", "training_seconds": "s"})
 
 
 def evaluate(options: EvaluateOptions = EvaluateOptions(), *, progress: Progress | None = None) -> Evaluation:
@@ -160,7 +63,7 @@ def evaluate(options: EvaluateOptions = EvaluateOptions(), *, progress: Progress
 
 
 def _able(options: EvaluateOptions) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The methods that fit the model, and a note on the others."""
+    """The methods that fit the model, and what a reader must know of them."""
     given = tuple(dict.fromkeys(options.methods))
     able = tuple(method for method in given if options.model in MODELS_OF[method])
     if not able:
@@ -170,7 +73,12 @@ def _able(options: EvaluateOptions) -> tuple[tuple[str, ...], tuple[str, ...]]:
             f"{', '.join(possible)}."
         )
     left = [method for method in given if method not in able]
-    return able, (f"Left out, as they do not fit the model {options.model}: {', '.join(left)}.",) if left else ()
+    notes = [f"Left out, as they do not fit the model {options.model}: {', '.join(left)}."] if left else []
+    if "ivimnet" in able:
+        notes.append(
+            "Each network was trained on other signals of the ranges and SNR that it is scored at: its best case."
+        )
+    return able, tuple(notes)
 
 
 def _beyond_bounds(options: EvaluateOptions) -> tuple[str, ...]:

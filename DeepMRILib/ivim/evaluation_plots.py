@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from DeepMRILib.errors import require
 from DeepMRILib.figures import oriented
-from DeepMRILib.ivim.evaluate import CLIPPED, CONSTANT, METHOD_NAMES, Evaluation
+from DeepMRILib.ivim.evaluation import CLIPPED, CONSTANT, METHOD_NAMES, Evaluation
 from DeepMRILib.ivim.quantities import QUANTITIES
 from DeepMRILib.ivim.report import map_panels
 from DeepMRILib.ivim.scores import score

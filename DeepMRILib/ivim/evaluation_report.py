@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from DeepMRILib.ivim.evaluate import CLIPPED, CONSTANT, METHOD_NAMES, Evaluation
+from DeepMRILib.ivim.evaluation import CLIPPED, CONSTANT, METHOD_NAMES, Evaluation
 from DeepMRILib.ivim.evaluation_plots import agreement, comparison, decays, errors_by_snr, scale_of, shown_label
 from DeepMRILib.ivim.models import MODELS
 from DeepMRILib.ivim.quantities import QUANTITIES
@@ -185,12 +185,20 @@ def _add_dependence(report: Report, result: Evaluation) -> None:
     )  # fmt: skip
     if result.consistency.columns:
         report.section("Consistency over repeated trainings")
-        table = named(result.consistency, "method")
-        table.columns["parameter"] = [shown_label(name) for name in table.columns["parameter"]]
+        table = consistency_table(result)
         report.table(
-            table, formats={"cv": ".3f"},
-            caption="Root of the mean variance over the trainings, over the mean truth (CV_NET).",
+            table, formats=_formats(table, ".1f"),
+            caption="CV_NET in percent: root of the mean variance over the trainings, over the mean truth.",
         )  # fmt: skip
+
+
+def consistency_table(result: Evaluation) -> Table:
+    """How much a network's estimates change with its seed, in percent: a row for each SNR."""
+    rows: dict[tuple, dict] = {}
+    for snr, method, parameter, cv in zip(*result.consistency.columns.values(), strict=True):
+        row = rows.setdefault((snr, method), {"method": f"{METHOD_NAMES[method]}, SNR {snr:g}"})
+        row[QUANTITIES[parameter].label] = 100 * cv
+    return Table.from_rows(rows.values())
 
 
 def named(table: Table, column: str) -> Table:
