@@ -54,7 +54,9 @@ def learn_noise(variances: NDArray, degrees: NDArray, scale: NDArray) -> Noise:
     absolute = _moments_of_log(variances, degrees)
     relative = _moments_of_log(variances / scale**2, degrees)
     (mean, spread), is_relative = (relative, True) if relative[1] <= absolute[1] else (absolute, False)
-    nu0 = 0.0 if len(variances) < 2 else float(np.clip(2 * _inverse_trigamma(spread), 0, NU0_MOST))
+    # What few voxels share is itself known from few residuals.
+    most = min(NU0_MOST, degrees.sum()) if len(variances) > 1 else 0.0
+    nu0 = float(np.clip(2 * _inverse_trigamma(spread), 0, most))
     shift = digamma(nu0 / 2) - np.log(nu0 / 2) if nu0 > 0 else 0.0
     s2 = float(np.exp(mean + shift))
     within = s2 if is_relative else s2 / scale**2

@@ -19,13 +19,13 @@ from DeepMRILib.ivim.leastsquares import fit_biexp
 from DeepMRILib.ivim.uncertainty import inside
 from DeepMRILib.progress import Progress, part, silent
 
-SUBSET = 6000
+SUBSET = 5000
 """Most voxels that a prior is learned from."""
 
 BINS = 30
 """Bins of each parameter: with more, a density may have features that fall between the nodes of the grids."""
 
-ROUNDS = (0.25,) * 6 + (1.0,) * 6
+ROUNDS = (0.2,) * 6 + (1.0,) * 4
 """Rounds of expectation and maximisation, and the part of the voxels that each looks at."""
 
 FLAT_VOXELS = 20.0
