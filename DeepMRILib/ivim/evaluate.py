@@ -124,7 +124,8 @@ class _Evaluator:
     def run(self) -> Evaluation:
         """Everything."""
         for snr in self._options.snr:
-            series, truth = self._simulated(snr, "evaluation", self._options.n)
+            told = self._progress_of(self._run[0], snr, 0, 0.0, 0.0)
+            series, truth = self._simulated(snr, "evaluation", self._options.n, told)
             truth = {name: truth[name].array.ravel() for name in self._options.ranges}
             self._estimates |= {f"true_{name}": values for name, values in truth.items()}
             found = {method: self._method(method, snr, series, truth) for method in self._run}
@@ -156,10 +157,12 @@ class _Evaluator:
             decay=Table.from_rows(self._decay, {"b": "s/mm2"}),
         )
 
-    def _simulated(self, snr: float, purpose: str, n: int) -> tuple[DiffusionVolume, dict[str, Volume]]:
+    def _simulated(
+        self, snr: float, purpose: str, n: int, progress: Progress
+    ) -> tuple[DiffusionVolume, dict[str, Volume]]:
         started = time.perf_counter()
         shared = {name: getattr(self._options, name) for name in SimulationOptions.__dataclass_fields__ if name != "n"}
-        made = simulate(SimulateOptions(**shared, n=n, snr=(snr,), purpose=purpose))
+        made = simulate(SimulateOptions(**shared, n=n, snr=(snr,), purpose=purpose), progress=progress)
         self._seconds["simulation"] += time.perf_counter() - started
         return made
 
@@ -202,7 +205,8 @@ class _Evaluator:
         from DeepMRILib.ivim import ApplyOptions, TrainOptions, apply, train
 
         chosen = self._options
-        series, _ = self._simulated(snr, "training", chosen.training_voxels)
+        told = self._progress_of("ivimnet", snr, 0, 0.0, 0.0)
+        series, _ = self._simulated(snr, "training", chosen.training_voxels, told)
         applying = ApplyOptions(device=chosen.device)
         for number in range(chosen.trainings):
             options = TrainOptions(

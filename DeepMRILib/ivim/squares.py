@@ -13,9 +13,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from DeepMRILib.errors import InputError
 from DeepMRILib.ivim.models import biexp
 from DeepMRILib.ivim.result import PhantomResult
-from DeepMRILib.ivim.simulate import PUBLISHED_B_VALUES, Noise
+from DeepMRILib.ivim.simulate import MAX_VALUES, PUBLISHED_B_VALUES, Noise
 from DeepMRILib.options import option, to_json, validate
 from DeepMRILib.progress import Progress, silent
 from DeepMRILib.results import Provenance
@@ -61,7 +62,7 @@ def squares(options: SquaresOptions = SquaresOptions(), *, progress: Progress | 
     """The nested squares: a noisy series (size, size, 1, n_b) with S0 = 1, its truth, and the squares as labels.
 
     Raises:
-        InputError: a setting out of its range.
+        InputError: a setting out of its range, or more values than fit into memory.
 
     Example:
         >>> made = squares(SquaresOptions(size=10, noise="none"))
@@ -70,13 +71,18 @@ def squares(options: SquaresOptions = SquaresOptions(), *, progress: Progress | 
     """
     started = time.perf_counter()
     options, progress = validate(options), progress or silent
+    b_values = np.asarray(options.b_values or PUBLISHED_B_VALUES["biexp"], dtype=float)
+    if options.size**2 * b_values.size > MAX_VALUES:
+        raise InputError(
+            f"Squares of {options.size} x {options.size} voxels and {b_values.size} images need too much memory. "
+            "Choose a smaller size or fewer images."
+        )
     progress(0.0, "Drawing the squares")
     labels = np.zeros((options.size, options.size, 1), dtype=np.uint8)
     for label, square in enumerate(SQUARES, 1):
         inside = slice(round(square.margin * options.size), options.size - round(square.margin * options.size))
         labels[inside, inside] = label
     maps = {name: _map(name, labels) for name in ("D", "f", "D_star")}
-    b_values = np.asarray(options.b_values or PUBLISHED_B_VALUES["biexp"], dtype=float)
     signals = _with_noise(biexp(b_values, **maps), options).astype(np.float32)
     maps["S0"] = np.ones(labels.shape)
     progress(1.0, "Squares ready")

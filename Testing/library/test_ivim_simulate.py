@@ -190,3 +190,8 @@ def test_the_noise_of_the_squares_is_that_of_the_snr_and_of_no_simulation() -> N
     assert (other == ivim.squares(options).dwi.array).mean() < 0.01
     assert ivim.squares(replace(options, noise="rician", snr=2)).dwi.array.min() > 0
     assert "Nested squares" in squares_report(ivim.squares(replace(options, b_values=()))).html()
+
+
+def test_squares_beyond_memory_are_refused() -> None:
+    with pytest.raises(InputError, match="Squares of 2000 x 2000 voxels and 100 images need too much memory"):
+        ivim.squares(SquaresOptions(size=2000, b_values=tuple(range(100))))
