@@ -152,6 +152,7 @@ def command_type(job: Job) -> type:
         hint = tyro.conf.Positional[kind if several else Path] if item.required else kind
         default = dataclasses.MISSING if item.required else nothing
         shown = item.name.upper() if item.required else METAVARS.get(item.kind, "FILE")
+        shown += " ..." if several else ""
         fields.append(_argument(item.name, hint, default, item.help, metavar=shown, no_default=several))
         for name, flag in input_flags(job, item).items():
             fields.append(_argument(name, str | None, None, flag.help, metavar=flag.metavar))
