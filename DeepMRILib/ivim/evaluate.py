@@ -18,9 +18,9 @@ from DeepMRILib.ivim.options import MODELS_OF, FitOptions, Method
 from DeepMRILib.ivim.quantities import QUANTITIES
 from DeepMRILib.ivim.result import IVIMResult
 from DeepMRILib.ivim.simulate import SimulateOptions, SimulationOptions, checked_ranges, simulate
-from DeepMRILib.ivim.squares import SquaresOptions, squares
+from DeepMRILib.ivim.squares import SMALLEST, SquaresOptions, squares
 from DeepMRILib.options import to_json, validate
-from DeepMRILib.progress import Progress, part, silent
+from DeepMRILib.progress import Progress, part
 from DeepMRILib.results import Provenance
 from DeepMRILib.tables import Table
 from DeepMRILib.volume import DiffusionVolume, Volume
@@ -58,6 +58,8 @@ def evaluate(options: EvaluateOptions = EvaluateOptions(), *, progress: Progress
     checked_ranges(options.ranges, options.model)
     if not options.snr or len(set(options.snr)) < len(options.snr):
         raise InputError("snr names the SNRs to evaluate at, each once; give at least one, for example 20 50.")
+    if 0 < options.squares_size < SMALLEST:
+        raise InputError(f"squares_size is {options.squares_size}; give 0 for no squares, or at least {SMALLEST}.")
     methods, notes = _able(options)
     return _Evaluator(options, methods, notes + _beyond_bounds(options), progress).run()
 
@@ -249,7 +251,7 @@ class _Evaluator:
         )  # fmt: skip
         self._squares |= {f"{name}_true": made.truth[f"{name}_true"] for name in chosen.ranges}
         if method in self._methods:
-            result = apply(made.dwi, silent)
+            result = apply(made.dwi, self._progress_of(method, snr, 0, 1.0, 1.0))
             self._squares |= {f"{name}_{method}": result.maps[name] for name in chosen.ranges}
             truth = {name: made.truth[f"{name}_true"] for name in chosen.ranges}
             table = scores.evaluate_maps(result, truth, made.labels, ranges=chosen.ranges)

@@ -22,6 +22,8 @@ from DeepMRILib.progress import Progress, silent
 from DeepMRILib.results import Provenance
 from DeepMRILib.volume import DiffusionVolume, LabelVolume, Volume
 
+SMALLEST = 8
+"""With fewer voxels along each side the inner square has none."""
 SQUARES_KEY = 2
 """Keeps the noise apart from that of ``simulate`` with the same seed, whose keys begin with 0 and 1."""
 
@@ -48,7 +50,7 @@ SQUARES = (
 class SquaresOptions:
     """What the image of the nested squares is like."""
 
-    size: int = option(100, "Number of voxels along each side", range=(8, 2000))
+    size: int = option(100, "Number of voxels along each side", range=(SMALLEST, 2000))
     b_values: tuple[float, ...] = option(
         PUBLISHED_B_VALUES["biexp"], "b-values; empty takes the published ones", unit="s/mm2", range=(0.0, 10000.0),
         label="b-values",
