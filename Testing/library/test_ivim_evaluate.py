@@ -9,7 +9,15 @@ import pytest
 
 from DeepMRILib import ivim
 from DeepMRILib.errors import Cancelled, InputError
-from DeepMRILib.ivim import EvaluateOptions, Evaluation, FitOptions, SimulateOptions, SquaresOptions
+from DeepMRILib.ivim import (
+    ApplyOptions,
+    EvaluateOptions,
+    Evaluation,
+    FitOptions,
+    SimulateOptions,
+    SquaresOptions,
+    TrainOptions,
+)
 from DeepMRILib.ivim.evaluation_plots import comparison, decays, errors_by_snr
 from DeepMRILib.ivim.evaluation_report import evaluation_report, squares_table, wide_table
 from DeepMRILib.ivim.scores import score
@@ -127,6 +135,13 @@ def test_snrs_are_named_once() -> None:
             ivim.evaluate(replace(QUICK, snr=snr))
 
 
+def test_squares_too_small_to_nest_are_refused_before_the_work() -> None:
+    with pytest.raises(InputError, match="squares_size is 5; give 0 for no squares, or at least 8"):
+        ivim.evaluate(replace(QUICK, squares_size=5))
+    inner = ivim.squares(SquaresOptions(size=8)).labels.array == 3
+    assert inner.sum() == 4
+
+
 def test_the_best_cell_of_a_row_stands_out(found: Evaluation) -> None:
     table, cells = wide_table(found, "nrmse", 100, np.nanmin)
     row = table.columns["parameter"].index("D*, SNR 20")
@@ -156,3 +171,37 @@ def test_pictures_show_what_the_tables_hold(found: Evaluation) -> None:
     points = [line.get_ydata() for line in first.lines if len(line.get_ydata()) == 11]
     series, _ = ivim.simulate(SimulateOptions(n=2000, snr=(20.0,), seed=3))
     np.testing.assert_allclose(points[0], series.array[0, 0, 0], rtol=1e-5)
+
+
+@pytest.mark.torch
+def test_networks_are_trained_on_signals_of_their_own_and_compared_with_each_other() -> None:
+    pytest.importorskip("torch")
+    options = EvaluateOptions(
+        methods=("ivimnet",), preset="optim", snr=(20.0,), n=500, seed=3, training_voxels=3000, trainings=2, members=1,
+        epochs=3, squares_size=16, device="cpu",
+    )  # fmt: skip
+    fractions: list[float] = []
+    result = ivim.evaluate(options, progress=lambda fraction, message: fractions.append(fraction))
+    assert fractions == sorted(fractions)
+    learned, _ = ivim.simulate(SimulateOptions(n=3000, snr=(20.0,), seed=3, purpose="training"))
+    scored, truth = ivim.simulate(SimulateOptions(n=500, snr=(20.0,), seed=3))
+    maps = [
+        ivim.apply(
+            ivim.train([learned], TrainOptions(preset="optim", members=1, epochs=3, seed=seed, device="cpu")),
+            scored, ApplyOptions(device="cpu"), mask=np.ones(scored.shape),
+        ).maps
+        for seed in (3, 4)
+    ]  # fmt: skip
+    found = [one["f"].array.ravel().astype(float) for one in maps]
+    np.testing.assert_allclose(result.estimates["ivimnet_snr20_f"], found[0], rtol=1e-4)
+    errors = [np.median(np.abs(one / truth["f"].array.ravel() - 1)) for one in found]
+    row = cell(result, "median_error", snr=20.0, method="ivimnet", parameter="f")
+    assert row == pytest.approx(np.mean(errors), rel=1e-3)
+    spread = np.sqrt(np.mean((found[0] - found[1]) ** 2 / 2)) / truth["f"].array.mean()
+    cv = dict(zip(result.consistency.columns["parameter"], result.consistency.columns["cv"], strict=True))
+    assert cv["f"] == pytest.approx(spread, rel=1e-3)
+    assert result.times.columns["training_seconds"][0] > 0
+    assert "its best case" in result.provenance.notes[-1]
+    page = evaluation_report(result).html()
+    assert "Consistency over repeated trainings" in page
+    assert "IVIM-NET" in page
