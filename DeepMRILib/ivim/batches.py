@@ -101,6 +101,17 @@ class Samples:
         np.divide(energy, scale * scale, out=full_energy[:n], where=usable)
         return filled, full_energy, scale
 
+    def scatter(self, blocks: NDArray, energy: NDArray) -> NDArray | float:
+        """What repeated samples differ from their means, squared and summed: (n,), or 0 without repeats.
+
+        Args:
+            blocks: normalised means (n / BLOCK, q, BLOCK).
+            energy: sum of squared samples (n,).
+        """
+        if not self.repeated:
+            return 0.0
+        return np.maximum(energy - np.matmul(self.counts, blocks * blocks).ravel(), 0)
+
 
 def chunks(n: int, workers: int) -> list[slice]:
     """The numbers 0 to n in equal parts, as many for each worker and none longer than ``CHUNK``."""
