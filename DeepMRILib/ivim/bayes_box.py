@@ -3,7 +3,7 @@
 First a box: what a coarse look at the whole range of both rates finds (signals with much noise, whose posterior is no
 ellipse), and some standard deviations about the least-squares optimum (signals with little noise). Then its nodes of
 D* are scanned: along D the best sum of squares is nearly a parabola, however narrow the likelihood is, and so a few
-values of D tell where it lies. Where that is in a small part of the box, a smaller box is scanned again.
+values of D tell where it lies. Where that is in a small part of the box, or at its end, another box is scanned.
 """
 
 from __future__ import annotations
@@ -13,11 +13,15 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from DeepMRILib.ivim.bayes_grid import DROP, RATE_2, Box
+from DeepMRILib.ivim.bayes_grid import RATE_2, Box
 from DeepMRILib.ivim.bayes_likelihood import Data, Planes, Reference, Sums
 from DeepMRILib.ivim.ratesearch import RATIO
 from DeepMRILib.ivim.ratesearch import Box as Limits
 from DeepMRILib.ivim.varpro import ReducedProblem
+
+DROP = 11.0
+"""A likelihood this far below its largest, in natural logarithms, is negligible. ``bayes_grid`` goes less far in f, but
+where D* is high such places have much room: with 8 the standard deviation of D* comes out 4 % low in some voxels."""
 
 LEVELS_1, LEVELS_2 = 20, 14
 """Values of D and D* in the coarse look."""
@@ -32,7 +36,7 @@ SCANS = 4
 """Most scans."""
 
 SMALL = 0.5
-"""A box whose likelihood lies in less than this part of it, in D* or in D, is scanned again."""
+"""A box whose likelihood lies in less than this part of it, in D* or in D, gives way to a smaller one."""
 
 FAR = np.float32(1e30)
 
@@ -67,15 +71,15 @@ class Boxes:
         """The boxes of some voxels with least-squares rates (2, n), and their optimum there."""
         reference, sd = self._optimum(data, rates)
         ranges = self._first(data, reference, rates, sd)
-        box, smaller = self._scan(data, reference, ranges)
+        box, following = self._scan(data, reference, ranges)
         left = np.arange(len(rates[0]))
         for _ in range(SCANS - 1):
-            again = _much_smaller(smaller, ranges)
+            again = _worth_a_scan(following, ranges)
             left = left[again]
             if not left.size:
                 break
-            ranges = _Ranges(*(values[again] for values in smaller))
-            found, smaller = self._scan(data.of(left), Reference(*(values[left] for values in reference)), ranges)
+            ranges = _Ranges(*(values[again] for values in following))
+            found, following = self._scan(data.of(left), Reference(*(values[left] for values in reference)), ranges)
             for mine, theirs in zip(box, found, strict=True):
                 mine[left] = theirs
         return box, reference
@@ -94,7 +98,7 @@ class Boxes:
         return _Ranges(*limits)
 
     def _scan(self, data: Data, reference: Reference, ranges: _Ranges) -> tuple[Box, _Ranges]:
-        """The intervals of D at each node of log D*, and the part of the ranges that they and D* take up."""
+        """The intervals of D at each node of log D*, and the box that they and D* take up."""
         x2, _ = RATE_2.on(ranges.low_2, ranges.high_2)
         step = (ranges.high_1 - ranges.low_1)[:, None] / (SCANNED - 1)
         x1 = ranges.low_1[:, None] + step * np.arange(SCANNED)
@@ -110,16 +114,20 @@ class Boxes:
         low = np.clip(np.minimum(vertex - half, low), *self.edges[0][[0, -1]])
         high = np.clip(np.maximum(vertex + half, high), *self.edges[0][[0, -1]])
         live = (lowest <= limit[:, None]) | likely.any(axis=1)
-        padded = np.concatenate([ranges.low_2[:, None], x2, ranges.high_2[:, None]], axis=1)
-        first, last = live.argmax(axis=1), live.shape[1] - 1 - live[:, ::-1].argmax(axis=1)
-        row = np.arange(len(x2))
-        smaller = _Ranges(
+        next_ranges = _Ranges(
             np.where(live, low, np.inf).min(axis=1),
             np.where(live, high, -np.inf).max(axis=1),
-            padded[row, first],
-            padded[row, last + 2],
+            *self._next_log_rates(ranges, x2, live),
         )
-        return Box(ranges.low_2, ranges.high_2, low, high), smaller
+        return Box(ranges.low_2, ranges.high_2, low, high), next_ranges
+
+    def _next_log_rates(self, ranges: _Ranges, x2: NDArray, live: NDArray) -> tuple[NDArray, NDArray]:
+        """From before the first live node to after the last one; further than the range where those are at its end."""
+        first, last = live.argmax(axis=1), live.shape[1] - 1 - live[:, ::-1].argmax(axis=1)
+        width, row = ranges.high_2 - ranges.low_2, np.arange(len(x2))
+        beyond = (ranges.low_2 - width)[:, None], (ranges.high_2 + width)[:, None]
+        padded = np.clip(np.concatenate([beyond[0], x2, beyond[1]], axis=1), *self.edges[1][[0, -1]])
+        return padded[row, first], padded[row, last + 2]
 
     @staticmethod
     def _optimum(data: Data, rates: NDArray) -> tuple[Reference, NDArray]:
@@ -159,10 +167,12 @@ def _parabola(x: NDArray, values: NDArray, step: NDArray) -> tuple[NDArray, NDAr
     return vertex, np.maximum(lowest, -0.999), bend / np.maximum(step, 1e-12) ** 2
 
 
-def _much_smaller(part: _Ranges, whole: _Ranges) -> NDArray:
-    narrow_1 = part.high_1 - part.low_1 < SMALL * (whole.high_1 - whole.low_1)
-    narrow_2 = part.high_2 - part.low_2 < SMALL * (whole.high_2 - whole.low_2)
-    return narrow_1 | narrow_2
+def _worth_a_scan(following: _Ranges, ranges: _Ranges) -> NDArray:
+    """Where the next box is much smaller than the last, or reaches beyond it in D*."""
+    narrow_1 = following.high_1 - following.low_1 < SMALL * (ranges.high_1 - ranges.low_1)
+    narrow_2 = following.high_2 - following.low_2 < SMALL * (ranges.high_2 - ranges.low_2)
+    beyond = (following.low_2 < ranges.low_2 - 1e-9) | (following.high_2 > ranges.high_2 + 1e-9)
+    return narrow_1 | narrow_2 | beyond
 
 
 class _Table:

@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 
 from DeepMRILib.ivim.bayes_likelihood import Data, Planes, Reference, Sums, single
 
-DROP = 8.0
+DROP = 9.0
 """A likelihood this far below its largest, in natural logarithms, is negligible."""
 
 F_CELLS = 2000
@@ -51,7 +51,8 @@ class Rule(NamedTuple):
 
 
 RATE_1, RATE_2, FRACTION = Rule.of(12), Rule.of(16), Rule.of(9)
-"""Of D, log D* and f. With 40 x 48 x 16 nodes the means move by less than 0.02 standard deviations in 99 of 100 voxels, SNR 10 to 1000."""
+"""Of D, log D* and f. With 36 x 56 x 14 nodes and a flat prior the means move by less than 0.01 standard deviations
+in 99 of 100 voxels, SNR 10 to 2000; with a learned one, which is less smooth, by 0.3 at SNR 10 and 0.06 at 20."""
 
 
 class Box(NamedTuple):
@@ -197,6 +198,7 @@ def _f_interval(k: float, sums: Sums, low: NDArray, high: NDArray) -> tuple[NDAr
     sd = np.sqrt(unit * sums.square(best)) / np.maximum(np.abs(sums.beta), np.float32(1e-15))
     inverse = 1 / sd
     below, above = np.maximum((low - free) * inverse, 0), np.maximum((free - high) * inverse, 0)
-    start = np.clip(free - sd * np.sqrt(above * above + reach), low, high)
-    stop = np.clip(free + sd * np.sqrt(below * below + reach), low, high)
+    # fmin and fmax: where f cannot be told at all, infinity minus infinity is everywhere.
+    start = np.fmin(np.fmax(free - sd * np.sqrt(above * above + reach), low), high)
+    stop = np.fmax(np.fmin(free + sd * np.sqrt(below * below + reach), high), low)
     return start, stop - start, sums.at(best)[0]

@@ -22,6 +22,9 @@ from DeepMRILib.ivim.varpro import Interval
 SINGULAR = 1e-10
 """Exponentials of which less than this part, squared, is not along the other are the same."""
 
+LEAST_SQUARE = np.float32(1e-6)
+"""|m|^2 is not taken for less, which is where its rounding begins: with f = 1, high D* and no b = 0 the curve is 0."""
+
 FLOOR = 1e-10
 """The noise's variance is not taken for less than this part of the mean squared signal."""
 
@@ -184,7 +187,7 @@ class Sums:
         found += m1
         found *= delta
         found += m0
-        return found
+        return np.maximum(found, LEAST_SQUARE, out=found)
 
     def at(self, delta: NDArray) -> tuple[NDArray, NDArray, NDArray]:
         """``scaled``, S0 - S0_ref within its bounds, and 1 / |m|^2."""

@@ -22,16 +22,16 @@ from DeepMRILib.progress import Progress, part, silent
 SUBSET = 5000
 """Most voxels that a prior is learned from."""
 
-BINS = 30
+BINS = 36
 """Bins of each parameter: with more, a density may have features that fall between the nodes of the grids."""
 
 ROUNDS = (0.2,) * 6 + (1.0,) * 4
 """Rounds of expectation and maximisation, and the part of the voxels that each looks at."""
 
-FLAT_VOXELS = 20.0
+FLAT_VOXELS = 30.0
 """So many voxels' weight the flat prior has beside those that the prior is learned from."""
 
-SMOOTH = np.array([0.25, 0.5, 0.25])
+SMOOTH = np.array([1, 4, 6, 4, 1]) / 16
 """Weights of neighbouring bins, applied after each round."""
 
 MESSAGE = "Bayes: prior from the data"
@@ -279,5 +279,5 @@ def _binned(marginal: Marginal, values: NDArray, mass: NDArray) -> NDArray:
 
 
 def _smoothed(marginal: Marginal, mass: NDArray) -> Marginal:
-    mass = np.convolve(np.pad(mass, 1, mode="edge"), SMOOTH, mode="valid")
+    mass = np.convolve(np.pad(mass, len(SMOOTH) // 2, mode="symmetric"), SMOOTH, mode="valid")
     return Marginal(marginal.low, marginal.high, mass / mass.sum(), marginal.logarithmic)
