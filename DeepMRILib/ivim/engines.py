@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from numpy.typing import ArrayLike, NDArray
 
+from DeepMRILib.errors import InputError
+from DeepMRILib.ivim.adc import fit_adc
 from DeepMRILib.ivim.bayes import fit_bayes
 from DeepMRILib.ivim.engine import AnyBounds, Engine, Estimates, Problem
 from DeepMRILib.ivim.leastsquares import fit_biexp
 from DeepMRILib.ivim.models import SignalModel
 from DeepMRILib.ivim.prepare import Signals
-from DeepMRILib.ivim.uncertainty import biexp_sd
+from DeepMRILib.ivim.segmented import fit_segmented
+from DeepMRILib.ivim.uncertainty import parameter_sd
 from DeepMRILib.progress import Progress
 
 LEAST_SQUARES = {
@@ -29,17 +32,51 @@ def fit_model(
     progress: Progress | None = None,
 ) -> dict[str, NDArray]:
     """Least squares of any model: its parameters and ``rss`` of each row of ``values`` (n, n_b)."""
-    fits = {"biexp": fit_biexp}
+    fits = {"adc": fit_adc, "biexp": fit_biexp}
     return fits[model.name](values, b_values, bounds, fit_s0=fit_s0, progress=progress)
 
 
 def least_squares(signals: Signals, problem: Problem, progress: Progress) -> Estimates:
     """Bounded least squares; standard deviations from the curvature at the optimum."""
-    fit_s0 = problem.options.fit_s0
-    found = fit_model(problem.model, signals.values, signals.b_values, problem.bounds, fit_s0=fit_s0, progress=progress)
-    sd = biexp_sd(found, signals.b_values, problem.bounds, fit_s0=fit_s0)
-    found.pop("rss")
-    return Estimates(found, {name.removesuffix("_sd"): values for name, values in sd.items()}, LEAST_SQUARES["biexp"])
+    found = fit_model(
+        problem.model, signals.values, signals.b_values, problem.bounds,
+        fit_s0=problem.options.fit_s0, progress=progress,
+    )  # fmt: skip
+    return _with_sd(found, signals, problem, LEAST_SQUARES[problem.model.name])
+
+
+def segmented(signals: Signals, problem: Problem, progress: Progress) -> Estimates:
+    """Tissue from high b-values first; standard deviations as if all parameters had been fitted together."""
+    splits = _splits(problem)
+    found = fit_segmented(
+        signals.values, signals.b_values, problem.bounds,
+        split=splits[0], fit_s0=problem.options.fit_s0, progress=progress,
+    )  # fmt: skip
+    limits = " and ".join(f"{split:g}" for split in splits)
+    return _with_sd(found, signals, problem, f"segmented least squares, b = {limits} s/mm2 parts the compartments")
+
+
+def _splits(problem: Problem) -> tuple[float, ...]:
+    """The b-values that part the compartments: those given, or the body part's.
+
+    Raises:
+        InputError: another number of them than the model has kinds of blood.
+    """
+    usual = {"biexp": (problem.part.split,)}[problem.model.name]
+    given = problem.options.splits
+    if given and len(given) != len(usual):
+        raise InputError(
+            f"{len(given)} b-values were given to part the compartments; the model {problem.model.name} needs "
+            f"{len(usual)}, for example {' '.join(f'{split:g}' for split in usual)}."
+        )
+    return given or usual
+
+
+def _with_sd(found: dict[str, NDArray], signals: Signals, problem: Problem, engine: str) -> Estimates:
+    """Least squares with standard deviations; what the residuals of all voxels tell of the noise is shared."""
+    sd = parameter_sd(problem.model, found, signals.b_values, problem.bounds, fit_s0=problem.options.fit_s0, pool=True)
+    values = {name: found[name] for name in problem.model.parameters}
+    return Estimates(values, {name: sd[f"{name}_sd"] for name in values}, engine)
 
 
 def bayesian(signals: Signals, problem: Problem, progress: Progress) -> Estimates:
@@ -56,7 +93,7 @@ def bayesian(signals: Signals, problem: Problem, progress: Progress) -> Estimate
     return Estimates(values, sd, engine, seed=options.seed)
 
 
-ENGINES: dict[str, Engine] = {"lsq": least_squares, "bayes": bayesian}
+ENGINES: dict[str, Engine] = {"lsq": least_squares, "segmented": segmented, "bayes": bayesian}
 """Method to engine."""
 
 
