@@ -130,6 +130,8 @@ def find_job(key: str) -> Job:
 
 
 DIFFUSION = Input("volume", "diffusion", "Diffusion-weighted series: one image per b-value and direction")
+MASK = Input("mask", "mask", "Only voxels inside this mask are fitted", required=False)
+LABELS = Input("labels", "labels", "Regions for the table and the decay curves", required=False)
 
 JOBS: tuple[Job, ...] = (
     Job(
@@ -141,11 +143,46 @@ JOBS: tuple[Job, ...] = (
         result="DeepMRILib.ivim:IVIMResult",
         inputs=(
             DIFFUSION,
-            Input("mask", "mask", "Only voxels inside this mask are fitted", required=False),
-            Input("labels", "labels", "Regions for the table and the decay curves", required=False),
+            MASK,
+            LABELS,
+            Input("network", "model", "Trained network that ivimnet applies instead of training one", required=False),
         ),
         example="DeepMRILib.ivim.example:fit_inputs",
         report="DeepMRILib.ivim.report:fit_report",
+    ),
+    Job(
+        method="ivim",
+        name="train",
+        summary="Train one network on all series of a study",
+        function="DeepMRILib.ivim:train",
+        options="DeepMRILib.ivim:TrainOptions",
+        result="DeepMRILib.ivim:TrainedModel",
+        inputs=(
+            Input("volumes", "study", "Diffusion-weighted series with the same b-values"),
+            Input("masks", "masks", "A mask for each series, in their order", required=False),
+        ),
+        example="DeepMRILib.ivim.example:train_inputs",
+        report="DeepMRILib.ivim.report_training:train_report",
+        quick=(("preset", "optim"), ("members", 1), ("epochs", 2), ("device", "cpu")),
+        needs_torch=True,
+    ),
+    Job(
+        method="ivim",
+        name="apply",
+        summary="Fit a series with a network that was trained before",
+        function="DeepMRILib.ivim:apply",
+        options="DeepMRILib.ivim:ApplyOptions",
+        result="DeepMRILib.ivim:IVIMResult",
+        inputs=(
+            Input("model", "model", "Network of ivim train: its folder, or its name on this computer"),
+            DIFFUSION,
+            MASK,
+            LABELS,
+        ),
+        example="DeepMRILib.ivim.example:apply_inputs",
+        report="DeepMRILib.ivim.report:fit_report",
+        quick=(("device", "cpu"),),
+        needs_torch=True,
     ),
     Job(
         method="ivim",

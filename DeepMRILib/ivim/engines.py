@@ -93,7 +93,14 @@ def bayesian(signals: Signals, problem: Problem, progress: Progress) -> Estimate
     return Estimates(values, sd, engine, seed=options.seed)
 
 
-ENGINES: dict[str, Engine] = {"lsq": least_squares, "segmented": segmented, "bayes": bayesian}
+def network(signals: Signals, problem: Problem, progress: Progress) -> Estimates:
+    """A network that is trained on this series alone."""
+    from DeepMRILib.ivim.ivimnet import train_on_series  # it builds on the pipeline, which builds on this module
+
+    return train_on_series(signals, problem, progress)
+
+
+ENGINES: dict[str, Engine] = {"lsq": least_squares, "segmented": segmented, "bayes": bayesian, "ivimnet": network}
 """Method to engine."""
 
 

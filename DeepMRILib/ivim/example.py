@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import functools
+import tempfile
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,6 +26,27 @@ def fit_inputs() -> dict[str, Any]:
     affine = np.array([[-1.9, 0.3, 0, 80], [0.3, 1.9, 0.4, -60], [0, -0.3, 5.9, 10], [0, 0, 0, 1]], dtype=float)
     series = DiffusionVolume((signal + noise).astype(np.float32), affine, b)
     return {"volume": series, "labels": LabelVolume(tissue, affine, {1: "liver", 2: "kidney"})}
+
+
+def train_inputs() -> dict[str, Any]:
+    """A study of two small series."""
+    series = fit_inputs()["volume"]
+    return {"volumes": (series, series.with_array(np.flip(series.array, axis=1)))}
+
+
+def apply_inputs() -> dict[str, Any]:
+    """A network that was trained for a moment, in a folder that goes with the process; and a series for it."""
+    return {"model": Path(_example_network().name) / "network", **fit_inputs()}
+
+
+@functools.cache
+def _example_network() -> tempfile.TemporaryDirectory:
+    from DeepMRILib.ivim.studies import TrainOptions, train
+
+    folder = tempfile.TemporaryDirectory(prefix="deepmri-example-")
+    options = TrainOptions(preset="optim", members=1, epochs=2, device="cpu", name="example")
+    train(train_inputs()["volumes"], options).save(Path(folder.name) / "network")
+    return folder
 
 
 def no_inputs() -> dict[str, Any]:

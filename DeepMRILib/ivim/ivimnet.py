@@ -47,7 +47,7 @@ def train_on_series(signals: Signals, problem: Problem, progress: Progress) -> E
     return replace(
         found,
         engine=f"{engine_words(problem.options)}, trained on this series",
-        notes=(ALONE, *plan_notes(plan, problem)),
+        notes=(ALONE, *plan_notes(plan, problem), *found.notes),
         device=trained.device,
         training=loss_curve(trained.history),
     )
@@ -195,4 +195,9 @@ def _estimates(
     )  # fmt: skip
     names = problem.model.parameters
     sd = {name: found[f"{name}_sd"] for name in names if f"{name}_sd" in found}
-    return Estimates({name: found[name] for name in names}, sd, "", seed=options.seed, device=resolve(options.device))
+    left_out = int(np.isnan(found["D"]).sum())
+    notes = (
+        (f"{left_out:,} voxels whose signal rises with b were left out: no decay explains them.",) if left_out else ()
+    )
+    place = "cpu" if options.device == "auto" else resolve(options.device)  # such small networks gain nothing elsewhere
+    return Estimates({name: found[name] for name in names}, sd, "", notes, seed=options.seed, device=place)
