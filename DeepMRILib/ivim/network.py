@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from torch.nn.functional import batch_norm, elu, hardtanh
 
 from DeepMRILib.errors import WeightsError
+from DeepMRILib.ivim.network_posterior import PosteriorNetwork
 from DeepMRILib.ivim.plan import NetworkPlan
 
 EPS, MOMENTUM = 1e-5, 0.1  # of batch normalisation, PyTorch's defaults
@@ -150,13 +151,13 @@ class IvimNetwork(torch.nn.Module):
         return self.grouped(f"weight{layer}")
 
 
-def network_of(plan: NetworkPlan, weights: Mapping[str, NDArray]) -> IvimNetwork:
+def network_of(plan: NetworkPlan, weights: Mapping[str, NDArray]) -> IvimNetwork | PosteriorNetwork:
     """The trained network of a plan, in evaluation mode on the CPU.
 
     Raises:
         WeightsError: the weights are not those of the plan.
     """
-    network = IvimNetwork(plan)
+    network = PosteriorNetwork(plan) if plan.loss == "posterior" else IvimNetwork(plan)
     expected = {name: tuple(value.shape) for name, value in network.state_dict().items()}
     given = {name: np.shape(value) for name, value in weights.items()}
     if expected != given:

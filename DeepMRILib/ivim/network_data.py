@@ -37,13 +37,13 @@ class TrainingSignals:
     def __init__(self, signals: ArrayLike, plan: NetworkPlan, validation: ArrayLike | None = None) -> None:
         self.plan = plan
         self._b_values = np.array(plan.b_values)
-        self._signals, _ = checked_signals(signals, self._b_values)
+        self.signals, _ = checked_signals(signals, self._b_values)
         self._mapped = isinstance(signals, np.memmap)
-        rows = self._usable_rows(self._signals)
+        rows = self._usable_rows(self.signals)
         needed = FEWEST if validation is None else FEWEST - 1
         if len(rows) < needed:
             raise InputError(
-                f"An IVIM network needs at least {needed} usable signals to learn from; of the {len(self._signals):,} "
+                f"An IVIM network needs at least {needed} usable signals to learn from; of the {len(self.signals):,} "
                 f"given, {len(rows)} can be used. Give more voxels, a larger mask or more series."
             )
         self._given = None if validation is None else self._checked_validation(validation)
@@ -60,8 +60,8 @@ class TrainingSignals:
     def digest(self) -> str:
         """What tells these signals from others of the same number: a training goes on with its own only."""
         digest = hashlib.sha256()
-        for start in range(0, len(self._signals), READ_ROWS):
-            digest.update(np.ascontiguousarray(self._signals[start : start + READ_ROWS]).data)
+        for start in range(0, len(self.signals), READ_ROWS):
+            digest.update(np.ascontiguousarray(self.signals[start : start + READ_ROWS]).data)
         return digest.hexdigest()[:16]
 
     def validation(self) -> NDArray:
@@ -127,10 +127,10 @@ class TrainingSignals:
     def _take(self, rows: NDArray) -> NDArray:
         """Normalised and cut signals of the rows; those on disk are read in the order in which they lie there."""
         if not self._mapped:
-            return self._relative(self._signals[rows])
+            return self._relative(self.signals[rows])
         order = np.argsort(rows)
         values = np.empty((len(rows), self.plan.n_b), dtype=np.float32)
-        values[order] = self._relative(self._signals[rows[order]])
+        values[order] = self._relative(self.signals[rows[order]])
         return values
 
     def _relative(self, signals: NDArray) -> NDArray:

@@ -24,6 +24,9 @@ FAST_COMPARTMENTS = {"biexp": (("f", "D_star"),), "triexp": (("f1", "D_star1"), 
 TISSUE_AMPLITUDE = {"biexp": (0.0, 2.0), "triexp": (0.0, 2.5)}
 """Bounds of the tissue's amplitude as published. With a free S0 the amplitudes of blood are bounded by those of f."""
 
+RELATIVE_S0 = (0.7, 1.3)
+"""Bounds of S0 over the mean signal at the lowest b-value, for the preset ``default``."""
+
 PUBLISHED_BOUNDS: dict[str, dict[str, Interval]] = {
     "biexp": {"D": (0.0, 0.005), "f": (0.0, 0.7), "D_star": (0.005, 0.2)},
     "triexp": {
@@ -61,10 +64,16 @@ class NetworkPlan:
         max_batches: the most steps of an epoch.
         epochs: the most epochs.
         patience: stop after so many epochs without a lower validation loss.
+        loss: what training compares: ``signal`` (predicted with measured signals) or ``posterior`` (means and
+            standard deviations with the truth of simulated signals; see ``network_posterior``). A posterior network
+            has ``depth`` residual layers after a first one, and is not described by ``layout``, ``constraint`` and
+            ``widening``.
+        simulated: signals that are simulated for a posterior network.
         plateau: multiply the rate by 0.2 after so many epochs without a lower validation loss and go back to the best
             weights; 0 keeps the rate.
         validation_fraction: part of the signals that decides on stopping.
-        members: networks of the ensemble; member k is the network that a plan of one member with ``seed + k`` gives.
+        members: networks of the ensemble. With ``loss`` signal, member k is the network that a plan of one member with
+            ``seed + k`` gives; posterior networks have their own first weights and share the simulated signals.
         seed: of all random numbers.
     """
 
@@ -82,6 +91,8 @@ class NetworkPlan:
     widening: float
     learning_rate: float
     voxel_filter: bool = True
+    loss: Literal["signal", "posterior"] = "signal"
+    simulated: int = 0
     weight_decay: float = 1e-4
     batch_size: int = 128
     max_batches: int = 500
@@ -133,6 +144,9 @@ class NetworkPlan:
             >>> plan_for("optim", "biexp", b).parameter_count
             1280
         """
+        if self.loss == "posterior":
+            hidden = (self.n_b + 1 + self.depth * (self.width + 1)) * self.width
+            return hidden + (self.width + 1) * 2 * len(self.outputs)
         branches, outputs = self.branches
         sizes = [self.n_b] + [self.width] * self.depth
         hidden = sum((n_in + 1 + 2 * self.batch_norm) * n_out for n_in, n_out in pairwise(sizes))
@@ -177,15 +191,16 @@ def plan_for(
 ) -> NetworkPlan:
     """The plan of a preset.
 
-    ``optim`` is the network of Kaandorp 2021, or of Troelstra 2022 for the tri-exponential model; ``orig`` is that of
+    ``default`` is a posterior network trained on signals simulated from the study's own prior (``network_posterior``),
+    ``optim`` the network of Kaandorp 2021, or of Troelstra 2022 for the tri-exponential model, ``orig`` that of
     Barbieri 2020, which never fits S0.
 
     Args:
-        preset: ``optim`` or ``orig``.
+        preset: ``default``, ``optim`` or ``orig``.
         model: ``biexp`` or ``triexp``.
         b_values: (n_b,) s/mm2 of all samples.
-        bounds: intervals of the model's rates and fractions, e.g. of a body part; by default the published ones. The
-            tissue's amplitude keeps its published bounds, since S0 is its sum with the amplitudes of blood.
+        bounds: intervals of the model's parameters, e.g. of a body part; by default the published ones. In ``optim``
+            and ``orig`` the tissue's amplitude keeps its published bounds, since S0 is its sum with those of blood.
         fit_s0: whether S0 is fitted too.
         members: networks of the ensemble.
         seed: of all random numbers.
@@ -196,26 +211,49 @@ def plan_for(
     """
     if model not in FAST_COMPARTMENTS:
         raise InputError(f"There is no network for the model {model!r}; choose one of {', '.join(FAST_COMPARTMENTS)}.")
-    makers = {"optim": _optim, "orig": _orig}
+    makers = {"default": _default, "optim": _optim, "orig": _orig}
     if preset not in makers:
         raise InputError(f"The network {preset!r} is not known; choose one of {', '.join(makers)}.")
     if len(b_values) == 0:
         raise InputError("A network needs the b-values of its signals; none were given.")
     published = PUBLISHED_BOUNDS[model]
     given = published if bounds is None else {name: bounds[name] for name in published}
+    amplitude = TISSUE_AMPLITUDE[model]
+    if preset == "default":
+        amplitude = RELATIVE_S0 if bounds is None else bounds["S0"]
     intervals = {name: (float(low), float(high)) for name, (low, high) in given.items()}
     settings = {
         "preset": preset,
         "model": model,
         "b_values": tuple(float(b) for b in b_values),
         "fit_s0": fit_s0,
-        "bounds": {**intervals, "S0": TISSUE_AMPLITUDE[model]},
+        "bounds": {**intervals, "S0": (float(amplitude[0]), float(amplitude[1]))},
         "members": members,
         "seed": seed,
         **makers[preset](model, len(b_values)),
         **changes,
     }
     return _checked(NetworkPlan(**settings))
+
+
+def _default(model: str, n_b: int) -> dict[str, Any]:  # noqa: ARG001 - the same for both models
+    return {
+        "loss": "posterior",
+        "layout": "single",
+        "depth": 3,
+        "width": 96,
+        "dropout": 0.0,
+        "batch_norm": False,
+        "constraint": "sigmoid",
+        "widening": 0.0,
+        "learning_rate": 2e-3,
+        "weight_decay": 0.0,
+        "voxel_filter": False,
+        "simulated": 200_000,
+        "batch_size": 1024,
+        "epochs": 20,
+        "patience": 20,
+    }
 
 
 def _optim(model: str, n_b: int) -> dict[str, Any]:
@@ -248,12 +286,13 @@ def _checked(plan: NetworkPlan) -> NetworkPlan:
         if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= most:
             raise InputError(f"{name} of an IVIM network is {value!r}; expected a whole number from 1 to {most}.")
     words = {"model": tuple(FAST_COMPARTMENTS), "layout": get_args(Layout), "constraint": get_args(Constraint)}
+    words["loss"] = ("signal", "posterior")
     for name, choices in words.items():
         if getattr(plan, name) not in choices:
             raise InputError(
                 f"{name} of an IVIM network is {getattr(plan, name)!r}; choose one of {', '.join(choices)}."
             )
-    for name in ("seed", "plateau"):
+    for name in ("seed", "plateau", "simulated"):
         value = getattr(plan, name)
         if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 2**32 - 100:
             raise InputError(f"{name} of an IVIM network is {value!r}; expected a whole number from 0 on.")

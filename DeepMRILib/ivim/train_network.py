@@ -84,10 +84,11 @@ def train_network(
         signals: (n, n_b) in the scanner's units, columns as ``plan.b_values``; may be memory-mapped: an epoch's rows
             are read when it begins.
         plan: the network and its training.
-        device: ``"auto"`` is the CPU: the steps are so small that a graphics card is no faster.
+        device: ``"auto"`` is the CPU for ``loss`` signal: the steps are so small that a graphics card is no faster.
         checkpoint: a file that is written after each epoch; training goes on from it if it is there.
         progress: told of the epochs; may raise ``Cancelled``.
-        validation: (m, n_b) signals that decide on stopping, instead of a part of ``signals``.
+        validation: (m, n_b) signals that decide on stopping, instead of a part of ``signals``; posterior networks
+            are validated on simulated ones.
 
     Raises:
         InputError: signals that do not go with the plan, too few usable ones, or a checkpoint of another training.
@@ -97,14 +98,33 @@ def train_network(
         Cancelled: by ``progress``.
     """
     place = "cpu" if device == "auto" else devices.resolve(device)
-    reporter = Reporter(progress)
     path = None if checkpoint is None else Path(checkpoint)
     what, way_out = f"Training {plan.members} networks", "Train fewer members."
+    if plan.loss == "posterior":
+        return _train_posterior(signals, plan, device, path, progress)
     with only_training(path), devices.out_of_memory_as_error(place, what, way_out), one_thread():
         data = TrainingSignals(signals, plan, validation)
-        training = _Training(data, plan, place, path, reporter)
+        training = _Training(data, plan, place, path, Reporter(progress))
         training.resume()
         return training.finish()
+
+
+def _train_posterior(
+    signals: ArrayLike, plan: NetworkPlan, device: devices.Device, checkpoint: Path | None, progress: Progress | None
+) -> Trained:
+    from DeepMRILib.ivim.train_posterior import train_posterior
+
+    start = time.perf_counter()
+    usable = TrainingSignals(signals, plan).signals
+    result = train_posterior(usable, plan, device=device, checkpoint=checkpoint, progress=progress)
+    return Trained(
+        weights={name: value.numpy() for name, value in result.best_weights.items()},
+        history=_curve(list(result.history)),
+        best_epochs=(result.best_epoch,) * plan.members,
+        stopped=result.stopped,
+        device=result.device,
+        seconds=time.perf_counter() - start,
+    )
 
 
 @contextmanager
