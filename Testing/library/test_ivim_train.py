@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,7 @@ from DeepMRILib.ivim.report_training import train_report
 from DeepMRILib.ivim.studies import TrainOptions, fit_options
 from DeepMRILib.model_store import ModelStore, open_model
 from DeepMRILib.volume import DiffusionVolume, Volume
-from DeepMRILib.weight_files import write_safetensors
+from DeepMRILib.weight_files import sha256_of, write_safetensors
 
 pytestmark = pytest.mark.torch
 
@@ -235,8 +236,6 @@ def test_what_is_loaded_is_what_was_saved(network: ivim.TrainedModel, tmp_path: 
 def test_the_card_names_no_file_and_no_command(network: ivim.TrainedModel, tmp_path: Path) -> None:
     secret = {"files": {"volumes 1": {"path": "/home/doe/john.nii.gz"}}}
     made = network.provenance
-    from dataclasses import replace
-
     known = replace(
         made,
         command="deepmri ivim train john.nii.gz",
@@ -308,8 +307,6 @@ def test_weights_that_do_not_fit_are_one_sentence(network: ivim.TrainedModel, tm
         weights[name] = weights[name][:, :-1]
     card = json.loads((folder / "model.json").read_text())
     write_safetensors(folder / "model.safetensors", weights)
-    from DeepMRILib.weight_files import sha256_of
-
     card["sha256"] = sha256_of(folder / "model.safetensors")
     (folder / "model.json").write_text(json.dumps(card))
     if kind == "missing":
