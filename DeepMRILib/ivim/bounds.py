@@ -124,9 +124,9 @@ ABDOMINAL_SPLIT = 100.0
 """Between the published 75 (IVIMNET) and 200 (OSIPI TF2.4, all organs), in s/mm2; of 40 to 200, 60 tells fibrosis of
 the liver best (Wang et al., Acta Radiol, https://doi.org/10.1177/0284185118774913).
 
-A higher split leaves fewer images to fit tissue to: on the protocol of Kaandorp et al. (11 b-values, three above 200) 200
-doubles the median error of f at SNR 20 and 50 (bench_segmented.py). A lower one takes slow blood for tissue. On the OSIPI
-reference tissues at SNR 50 the median error of f is .023, .020, .020 and .025 with 75, 100, 150 and 200.
+A higher split leaves fewer images to fit tissue to: on the protocol of Kaandorp et al. (11 b-values, three above 200)
+200 doubles the median error of f at SNR 20 and 50 (bench_segmented.py). A lower one takes slow blood for tissue. On the
+OSIPI reference tissues at SNR 50 the median error of f is .023, .020, .022 and .026 with 75, 100, 150 and 200.
 """
 
 SLOW_BLOOD_SPLIT = 150.0

@@ -7,7 +7,7 @@
 
 These are the steps of the code of Gothenburg in OSIPI's TF2.4 collection (OJ_GU, ivim_seg), whose first step and f are
 those of Jalnefjord et al., MAGMA 2018;31:715-723. S0 is thus fitted, to all low b-values; without ``fit_s0`` it is the
-measured signal, as in most studies (IVIMNET; OSIPI's TF_reference). On simulated signals with the split at 75
+measured signal, as in IVIMNET and many studies. On simulated signals with the split at 75
 (Testing/benchmarks/bench_segmented.py) fitting S0 lowers the median error of f by a tenth, .240 to .216 at SNR 20 and
 .100 to .089 at SNR 50; that of D* is .437 and .438, and .194 and .207.
 
