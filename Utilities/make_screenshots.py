@@ -3,14 +3,16 @@
     python Utilities/make_screenshots.py
 
 The panel is the real one on Qt, the views are drawn by Slicer's own display libraries; only their arrangement beside
-each other is made here.
+each other is made here. The network is trained in a temporary model folder; without PyTorch its pictures are left out.
 """
 
 from __future__ import annotations
 
+import importlib.util
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -24,46 +26,150 @@ from slicerapp import views
 
 FOLDER = ROOT / "Screenshots"
 DPI = 100
-MAPS = ("DMap", "fMap", "D_starMap", "S0Map")
+MAPS = ("D", "f", "D_star", "S0")
+UNCERTAINTY = ("D_sd", "f_sd", "D_star_sd", "quality")
+SMALL = {"size": (72, 56, 8), "spacing": (5.2, 5.2, 18.0)}
+"""Other patients of the study that the network learns from."""
 AT_MM = (0.0, 0.0, 25.0)
+POINT_MM = (60.0, 35.0, 25.0)
+"""In the liver."""
+VIEW, PLOT = (520, 400), (900, 480)
 
 
 def main() -> None:
     """Run the panel on the phantom and draw everything."""
-    app = slicerapp.start()
+    slicerapp.start()
+    FOLDER.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory() as folder:
+        from DeepMRILib.panel.machine import setMachineSetting
+
+        setMachineSetting("model_folder", folder)
+        panel = Panel(Path(folder))
+        panel.run()
+        panel.draw_fit()
+        panel.draw_comparison()
+        if importlib.util.find_spec("torch") is not None:
+            panel.draw_training()
+        panel.loaded.close()
+
+
+class Panel:
+    """The panel on the phantom.
+
+    Args:
+        place: for files that go into pictures.
+    """
+
+    def __init__(self, place: Path) -> None:
+        from DeepMRILib.mrml import ivim as nodes
+
+        self.place = place
+        self.series, self.organs = nodes.phantomNodes()
+        self.loaded = slicerapp.load_module("IVIMFit")
+        self.loaded.enter()
+        self.widget, self.ui = self.loaded.widget, self.loaded.widget.ui
+        self.parameters = self.loaded.logic.getParameterNode()
+        self.parameters.inputSeries, self.parameters.regionsSegmentation = self.series, studied(self.organs)
+        self.organs.GetDisplayNode().SetVisibility(False)  # the maps are what is shown
+
+    def run(self, section: int = 0) -> None:
+        """Press a section's button and wait."""
+        self.widget.sections[section].bar.applyButton.click()
+        slicerapp.wait_until(lambda: not self.widget.runner.isBusy(), 600, "the job")
+        settle()
+
+    def draw_fit(self) -> None:
+        """The panel beside the maps of least squares and the decay of the regions."""
+        for name in ("inspector", "train"):
+            getattr(self.ui, f"{name}CollapsibleButton").collapsed = True
+        panel = self.loaded.grab(self.place / "panel.png")
+        self.draw_maps(self.fit().nodes, MAPS, FOLDER / "IVIMFit-maps.png")
+        chart = views.renderChart(self.parameters.decayChart, FOLDER / "IVIMFit-decay.png", size=PLOT)
+        beside(panel, [FOLDER / "IVIMFit-maps.png", chart], FOLDER / "IVIMFit.png")
+
+    def draw_comparison(self) -> None:
+        """Uncertainty of the Bayesian fit, and the decay at a point with the curves of several methods."""
+        import vtk
+
+        self.parameters.sdMaps = self.parameters.qualityMaps = True
+        for method, model in (("bayes", "biexp"), ("lsq", "adc")):
+            self.parameters.method, self.parameters.model = method, model
+            self.run()
+        self.draw_maps(self.fit("bayes").nodes, UNCERTAINTY, FOLDER / "IVIMFit-uncertainty.png")
+        self.ui.placePointButton.click()
+        self.parameters.inspectorTarget.AddControlPointWorld(vtk.vtkVector3d(*POINT_MM))
+        settle()
+        self.ui.inspectorCollapsibleButton.collapsed = False
+        for name in ("inputs", "outputs"):
+            getattr(self.ui, f"{name}CollapsibleButton").collapsed = True
+        panel = self.loaded.grab(self.place / "inspector.png")
+        around = self.place / "point.png"
+        views.renderSlices(scene(), self.fit().nodes["D"], around, ("Axial",), at=POINT_MM, size=VIEW)
+        plot = views.renderChart(self.parameters.inspectorChart, self.place / "plot.png", size=PLOT)
+        beside(panel, [around, plot], FOLDER / "IVIMFit-inspector.png")
+        self.ui.inspectorCollapsibleButton.collapsed = True
+
+    def draw_training(self) -> None:
+        """The training of a network for a study, and its loss curve."""
+        import qt
+
+        from DeepMRILib.ivim import PhantomOptions
+        from DeepMRILib.mrml import ivim as nodes
+
+        for seed in (1, 2):
+            nodes.phantomNodes(PhantomOptions(**SMALL, seed=seed))[0].SetName(f"patient {seed}")
+        settle()
+        self.ui.trainCollapsibleButton.collapsed = False
+        for row in range(self.ui.studyList.count):
+            item = self.ui.studyList.item(row)
+            item.setCheckState(qt.Qt.Checked if item.text().startswith("patient") else qt.Qt.Unchecked)
+        self.parameters.train_preset, self.parameters.train_members, self.parameters.train_epochs = "optim", 1, 40
+        self.run(1)
+        panel = self.loaded.grab(self.place / "train.png")
+        plot = views.renderChart(self.parameters.lossChart, self.place / "loss.png", size=PLOT)
+        beside(panel, [plot], FOLDER / "IVIMFit-train.png")
+
+    def fit(self, method: str = "lsq") -> Any:
+        """The maps of one method by name."""
+        from types import SimpleNamespace
+
+        from DeepMRILib.mrml.ivim_fits import FitKind, findFits
+
+        found = findFits(self.series)[FitKind(method, "biexp")]
+        return SimpleNamespace(nodes={name: getattr(found, f"{name}Map") for name in MAPS} | dict(found.more))
+
+    def draw_maps(self, nodes: dict[str, Any], names: tuple[str, ...], path: Path) -> None:
+        """Axial slices of some maps with their windows."""
+        from DeepMRILib.ivim.quantities import QUANTITIES
+
+        pictures = []
+        for name in names:
+            picture = self.place / f"{name}.png"
+            views.renderSlices(scene(), nodes[name], picture, ("Axial",), at=AT_MM, size=VIEW)
+            display = nodes[name].GetDisplayNode()
+            low, high = display.GetWindowLevelMin(), display.GetWindowLevelMax()
+            pictures.append((f"{QUANTITIES[name].heading}  {low:.3g} to {high:.3g}", picture))
+        grid(pictures, path, columns=2)
+
+
+def scene() -> Any:
+    """The scene."""
     import slicer
 
-    from DeepMRILib.ivim.quantities import QUANTITIES
-    from DeepMRILib.mrml import ivim as nodes
-
-    FOLDER.mkdir(exist_ok=True)
-    series, organs = nodes.phantomNodes()
-    loaded = slicerapp.load_module("IVIMFit")
-    loaded.enter()
-    parameters = loaded.logic.getParameterNode()
-    parameters.inputSeries, parameters.regionsSegmentation = series, studied(organs)
-    loaded.widget.bar.applyButton.click()
-    slicerapp.wait_until(lambda: not loaded.widget.runner.isBusy(), 120, "the fit")
-    app.processEvents()
-    with tempfile.TemporaryDirectory() as folder:
-        place = Path(folder)
-        panel = loaded.grab(place / "panel.png")
-        pictures = {}
-        organs.GetDisplayNode().SetVisibility(False)  # the maps are what is shown
-        for name in MAPS:
-            node = getattr(parameters, name)
-            path = place / f"{name}.png"
-            views.renderSlices(slicer.mrmlScene, node, path, ("Axial",), at=AT_MM, size=(520, 400))
-            display = node.GetDisplayNode()
-            low, high = display.GetWindowLevelMin(), display.GetWindowLevelMax()
-            pictures[f"{QUANTITIES[name.removesuffix('Map')].heading}  {low:.3g} to {high:.3g}"] = path
-        chart = views.renderChart(parameters.decayChart, FOLDER / "IVIMFit-decay.png", size=(900, 480))
-        grid(list(pictures.items()), FOLDER / "IVIMFit-maps.png", columns=2)
-        beside(panel, FOLDER / "IVIMFit-maps.png", chart or FOLDER / "IVIMFit-decay.png", FOLDER / "IVIMFit.png")
-    loaded.close()
+    return slicer.mrmlScene
 
 
-def studied(organs: object) -> object:
+def settle() -> None:
+    """Let timers run that follow points and the scene."""
+    import time
+
+    deadline = time.monotonic() + 0.3
+    while time.monotonic() < deadline:
+        slicerapp.start().processEvents()
+        time.sleep(0.01)
+
+
+def studied(organs: Any) -> Any:
     """Keep the segments that the plot shows."""
     segments = organs.GetSegmentation()
     keep = {"liver", "spleen", "kidney cortex", "pancreas", "muscle"}
@@ -88,17 +194,20 @@ def grid(pictures: list[tuple[str, Path]], path: Path, columns: int) -> None:
     figure.savefig(path, dpi=DPI)
 
 
-def beside(panel: Path, maps: Path, chart: Path, path: Path) -> None:
-    """The panel on the left, maps and plot on the right, as Slicer's window has them."""
-    left, top, bottom = (imread(picture)[..., :3] for picture in (panel, maps, chart))
-    right = max(top.shape[1], bottom.shape[1])
-    height = max(left.shape[0], top.shape[0] + bottom.shape[0])
-    canvas = np.ones((height, left.shape[1] + right, 3)) * left[0, 0]
+def beside(panel: Path, pictures: list[Path], path: Path) -> None:
+    """The panel on the left, pictures below each other on the right, as Slicer's window has them."""
+    left = imread(panel)[..., :3]
+    right = [imread(picture)[..., :3] for picture in pictures]
+    width = max(picture.shape[1] for picture in right)
+    height = max(left.shape[0], sum(picture.shape[0] for picture in right))
+    canvas = np.ones((height, left.shape[1] + width, 3)) * left[0, 0]
     canvas[: left.shape[0], : left.shape[1]] = left
-    canvas[: top.shape[0], left.shape[1] : left.shape[1] + top.shape[1]] = top
-    start = (right - bottom.shape[1]) // 2
-    canvas[top.shape[0] :, left.shape[1] :] = 1.0
-    canvas[top.shape[0] : top.shape[0] + bottom.shape[0], left.shape[1] + start :][:, : bottom.shape[1]] = bottom
+    canvas[:, left.shape[1] :] = 1.0
+    top = 0
+    for picture in right:
+        start = left.shape[1] + (width - picture.shape[1]) // 2
+        canvas[top : top + picture.shape[0], start : start + picture.shape[1]] = picture
+        top += picture.shape[0]
     figure = Figure(figsize=(canvas.shape[1] / DPI, canvas.shape[0] / DPI))
     figure.add_axes((0, 0, 1, 1)).imshow(canvas, interpolation="nearest")
     figure.axes[0].axis("off")

@@ -43,8 +43,9 @@ _PARAMETERS: dict[str, Quantity] = {
 
 
 def _sd(quantity: Quantity) -> Quantity:
-    """The quantity of a parameter's standard deviation."""
-    window = None if quantity.window is None else (0.0, quantity.window[1] / 3)
+    """The quantity of a parameter's standard deviation; those of D* are often as large as D* itself."""
+    part = 0.6 if quantity.label.startswith("D*") else 1 / 3
+    window = None if quantity.window is None else (0.0, quantity.window[1] * part)
     meaning = f"Standard deviation of {quantity.label}"
     return replace(quantity, label=f"SD of {quantity.label}", meaning=meaning, window=window, colour="Magma")
 

@@ -28,7 +28,7 @@ def placeBeside(node: slicer.vtkMRMLNode, source: slicer.vtkMRMLNode, folder: st
         folder: put it into a folder of that name beside the input, made when absent. Slicer's scalar volume export
             takes the item above a volume for its study, so use none where results should be exported.
     """
-    source = _seen(source)
+    source = seenNode(source)
     hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(node.GetScene())
     parent = hierarchy.GetItemParent(itemOf(source))
     if folder:
@@ -44,10 +44,10 @@ def placeResult(node: slicer.vtkMRMLNode, source: slicer.vtkMRMLNode, folder: st
     Then it stays where the user has put it in the subject hierarchy; only its transform and its references follow the
     input, whose frame its voxels are in.
     """
-    if sourceOf(node) is not _seen(source):
+    if sourceOf(node) is not seenNode(source):
         placeBeside(node, source, folder)
     else:
-        _follow(node, _seen(source))
+        _follow(node, seenNode(source))
 
 
 def sourceOf(node: slicer.vtkMRMLNode) -> slicer.vtkMRMLNode | None:
@@ -62,7 +62,7 @@ def itemOf(node: slicer.vtkMRMLNode) -> int:
     return item or hierarchy.CreateItem(hierarchy.GetSceneItemID(), node)
 
 
-def _seen(source: slicer.vtkMRMLNode) -> slicer.vtkMRMLNode:
+def seenNode(source: slicer.vtkMRMLNode) -> slicer.vtkMRMLNode:
     """What is seen of a sequence, and has a place and a transform, is its proxy; any other node is that itself."""
     return (proxyOfSequence(source) or source) if source.IsA("vtkMRMLSequenceNode") else source
 

@@ -1,35 +1,29 @@
-"""IVIM on nodes: a diffusion series in; maps, a table of regions and a decay plot out."""
+"""IVIM on nodes: fits of a diffusion series to maps, a table of regions and a decay plot."""
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-import slicer
-import slicer.util
-from numpy.typing import ArrayLike, NDArray
-
 from DeepMRILib.errors import InputError
-from DeepMRILib.files.bvalues import parse_b_values
-from DeepMRILib.ivim import FitOptions, IVIMResult, PhantomOptions, phantom
+from DeepMRILib.ivim import IVIMResult, PhantomOptions, phantom
 from DeepMRILib.ivim.curves import region_curves
+from DeepMRILib.ivim.models import MODELS
 from DeepMRILib.ivim.phantom_tissues import LABELS
-from DeepMRILib.ivim.prepare import check_b_values
-from DeepMRILib.ivim.quantities import PARAMETERS, QUANTITIES
-from DeepMRILib.mrml.bvalues import findBValues, imageCount, seriesSequence
+from DeepMRILib.ivim.quantities import QUALITY, QUANTITIES
+from DeepMRILib.mrml.bvalues import seriesSequence
 from DeepMRILib.mrml.codes import setQuantity
-from DeepMRILib.mrml.diffusion import diffusionFromNode, nodeFromDiffusion
+from DeepMRILib.mrml.diffusion import nodeFromDiffusion
 from DeepMRILib.mrml.display import showMap
 from DeepMRILib.mrml.hierarchy import placeBeside, placeResult
+from DeepMRILib.mrml.ivim_fits import FIT_ATTRIBUTE, MAP_ATTRIBUTE, FitKind, FitNodes, linkFit
+from DeepMRILib.mrml.losses import chartFromLosses
 from DeepMRILib.mrml.nodes import nodeName
 from DeepMRILib.mrml.plots import chartFromCurves
-from DeepMRILib.mrml.segments import labelsFromSegmentation, maskFromSegment, segmentationFromLabels
+from DeepMRILib.mrml.segments import segmentationFromLabels
 from DeepMRILib.mrml.sequences import (
     browserOfProxy,
-    frameNodes,
     hasFrame,
     inStep,
     proxyOfSequence,
@@ -43,144 +37,34 @@ from DeepMRILib.mrml.terminology import PHANTOM_TERMS, terminologyEntry
 from DeepMRILib.mrml.transaction import discard
 from DeepMRILib.mrml.volumes import nodeFromVolume
 from DeepMRILib.tables import Table
-from DeepMRILib.volume import checked_b_values
 
-MAP_ATTRIBUTE = "DeepMRI.Map"
-"""Says which map a node holds: a second run leaves its colours and window as the user has set them."""
 MOST_CURVES = 24
 """A plot with more cannot be read, and hundreds of series would stop Slicer for seconds; the table has them all."""
-QUALITY = ("R2", "RMSE")
-SERIES_CLASSES = ("vtkMRMLDiffusionWeightedVolumeNode", "vtkMRMLVectorVolumeNode", "vtkMRMLSequenceNode")
+PREDICTED, TRAINING = "predicted", "training"
+"""Results beside the maps: the fitted signal, and the loss curve of a network that was trained for the fit."""
 
 
 @dataclass(frozen=True)
-class FitNodes:
-    """The nodes of one fit's results; None where there is none yet, or none was asked for."""
+class _Target:
+    """Beside which series results go, and of which fit they are."""
 
-    DMap: Any = None
-    fMap: Any = None
-    D_starMap: Any = None
-    S0Map: Any = None
-    R2Map: Any = None
-    RMSEMap: Any = None
-    regionsTable: Any = None
-    decayChart: Any = None
+    seriesNode: Any
+    kind: FitKind
 
-    @classmethod
-    def names(cls) -> list[str]:
-        """The fields' names, which are those of the module's parameters."""
-        return [item.name for item in dataclasses.fields(cls)]
-
-
-# ---- inputs
-
-
-def firstSeries() -> Any:
-    """The scene's first series whose b-values are known, None when there is none."""
-    for className in SERIES_CLASSES:
-        for node in slicer.util.getNodesByClass(className):
-            if imageCount(node) > 1 and findBValues(node)[0] is not None:
-                return node
-    return None
-
-
-def typedBValues(bValues: ArrayLike | str | None) -> Any:
-    """b-values as numbers from what a user typed; None when nothing was.
-
-    Raises:
-        InputError: it holds something that is no number.
-    """
-    if bValues is None or (isinstance(bValues, str) and not bValues.strip()):
-        return None
-    return parse_b_values(bValues) if isinstance(bValues, str) else np.asarray(bValues, dtype=float)
-
-
-def describeBValues(node: Any, typed: str) -> str:
-    """What the panel says about a series: how many images, which b-values, and where they come from."""
-    if node is None:
-        return ""
-    values, place = _bValues(node, typed)
-    if values is None:
-        return place
-    shown = ", ".join(f"{value:g}" for value in np.unique(values))
-    return f"{imageCount(node)} images, b = {shown} s/mm² ({place})"
-
-
-def missingBValues(node: Any, typed: str) -> str:
-    """Why the series cannot be fitted for want of b-values, in a sentence or two; "" when it can."""
-    values, place = _bValues(node, typed)
-    if values is None:
-        return place if typed.strip() else f"{place} Type the b-values above."
-    try:
-        check_b_values(values, FitOptions(fit_s0=False))
-    except InputError as error:
-        return str(error)
-    return ""
-
-
-def _bValues(node: Any, typed: str) -> tuple[NDArray | None, str]:
-    """The b-values typed, or else found, and where they come from; or None and what is wrong."""
-    try:
-        values = typedBValues(typed)
-        return findBValues(node) if values is None else (checked_b_values(values, imageCount(node)), "typed")
-    except InputError as error:
-        return None, str(error)
-
-
-def seriesFrames(node: Any) -> list[Any]:
-    """The series of a sequence of series, of which ``node`` shows one; [] when it is a series by itself."""
-    if node is None or node.IsA("vtkMRMLSequenceNode") or imageCount(node) < 2:
-        return []
-    sequence = sequenceOfProxy(node)
-    frames = frameNodes(sequence) if sequence is not None else []
-    several = [frame for frame in frames if frame.GetImageData().GetNumberOfScalarComponents() > 1]
-    return several if len(several) == len(frames) else []
-
-
-def fitInputs(
-    seriesNode: Any,
-    bValues: ArrayLike | str | None = None,
-    maskSegmentation: Any = None,
-    maskSegment: str = "",
-    regionsSegmentation: Any = None,
-    *,
-    geometryNode: Any = None,
-) -> dict[str, Any]:
-    """The inputs of the job ``ivim.fit`` from nodes.
-
-    Args:
-        seriesNode: diffusion-weighted volume, vector volume, sequence of volumes, or a proxy of one.
-        bValues: in s/mm2, numbers or typed text; by default those found with the series.
-        maskSegmentation, maskSegment: node and segment ID of the mask; the first segment when no ID is given.
-        regionsSegmentation: its segments are the regions.
-        geometryNode: the node in the scene on whose grid the segments are taken, when the series itself is a frame
-            of a sequence and so is not in the scene.
-
-    Raises:
-        InputError: the nodes do not hold what is needed.
-    """
-    inputs: dict[str, Any] = {"volume": diffusionFromNode(seriesNode, typedBValues(bValues))}
-    reference = referenceVolume(geometryNode if geometryNode is not None else seriesNode)
-    if maskSegmentation is not None:
-        segment = maskSegment or maskSegmentation.GetSegmentation().GetNthSegmentID(0)
-        inputs["mask"] = maskFromSegment(maskSegmentation, segment, reference)
-    if regionsSegmentation is not None:
-        inputs["labels"] = labelsFromSegmentation(regionsSegmentation, reference)[0]
-    return inputs
-
-
-def referenceVolume(seriesNode: Any) -> Any:
-    """A volume node with the series' grid and transform: itself, or what shows its frames."""
-    if not seriesNode.IsA("vtkMRMLSequenceNode"):
-        return seriesNode
-    return proxyOfSequence(seriesNode) or frameNodes(seriesNode)[0]
-
-
-# ---- outputs
+    def name(self, what: str) -> str:
+        """The name of a new node."""
+        return f"{nodeName(self.seriesNode)} {what} {self.kind.short}"
 
 
 def deliverFit(
-    result: IVIMResult, seriesNode: Any, outputs: FitNodes, *, qualityMaps: bool = False, frame: int | None = None
+    result: IVIMResult,
+    seriesNode: Any,
+    outputs: FitNodes,
+    *,
+    kind: FitKind | None = None,
+    sdMaps: bool = False,
+    qualityMaps: bool = False,
+    frame: int | None = None,
 ) -> FitNodes:
     """Put a fit's maps, table and plot beside the series; nodes in ``outputs`` are updated, others are made.
 
@@ -188,53 +72,91 @@ def deliverFit(
     fitted frame is replaced there. An output that shows any other sequence is left alone, and a new node made.
 
     Args:
+        kind: tells this fit from others of the same series; by default what the result's options say.
+        sdMaps: also make maps of the parameters' standard deviations. Those that the fit's nodes have are updated.
+        qualityMaps: the same of R2, RMSE and quality.
         frame: which frame of its sequence was fitted (``sequences.selectedFrame`` at that time), where the user may
             have moved on since; by default the one that the series shows now.
     """
+    target = _Target(seriesNode, kind or FitKind.ofResult(result))
     frame = selectedFrame(seriesNode) if frame is None else frame
-    made = {
-        f"{name}Map": _mapNode(result, name, seriesNode, getattr(outputs, f"{name}Map"), frame)
-        for name in _mapNames(qualityMaps)
+
+    def make(name: str, existing: Any) -> Any:
+        return _mapNode(result, name, target, existing, frame)
+
+    more = _wanted(result, outputs, sdMaps, qualityMaps)
+    return _deliver(result, target, outputs, make, more=more, regions=result.regions)
+
+
+def _deliver(
+    result: IVIMResult,
+    target: _Target,
+    outputs: FitNodes,
+    make: Callable[[str, Any], Any],
+    *,
+    more: Sequence[str],
+    regions: Table,
+) -> FitNodes:
+    """Make or update all nodes of a fit, and tie them to its leading map."""
+    nodes: dict[str, Any] = {
+        f"{name}Map": make(name, getattr(outputs, f"{name}Map")) for name in MODELS[target.kind.model].parameters
     }
-    return dataclasses.replace(outputs, **made, **_numbers(result, result.regions, seriesNode, outputs))
+    nodes |= _numbers(result, regions, target, outputs)
+    extra = {name: make(name, outputs.more.get(name)) for name in more}
+    if result.training is not None:
+        extra[TRAINING] = chartFromLosses(result.training, target.name("loss"), outputs.more.get(TRAINING))
+        placeResult(extra[TRAINING], target.seriesNode)
+    made = FitNodes(**nodes, more=extra)
+    linkFit(made, target.kind)
+    return made
 
 
-def _numbers(result: IVIMResult, regions: Table, seriesNode: Any, outputs: FitNodes) -> dict[str, Any]:
+def _wanted(result: IVIMResult, outputs: FitNodes, sdMaps: bool, qualityMaps: bool) -> list[str]:
+    """The results beside the parameters and the numbers: those asked for, and those there are to update."""
+    asked = {name: sdMaps for name in result.maps if name.endswith("_sd")} | dict.fromkeys(QUALITY, qualityMaps)
+    wanted = [name for name, isAsked in asked.items() if isAsked or name in outputs.more]
+    return wanted + ([PREDICTED] if result.predicted is not None else [])
+
+
+def _numbers(result: IVIMResult, regions: Table, target: _Target, outputs: FitNodes) -> dict[str, Any]:
     """The nodes of the table and of the decay plot."""
-    table = tableNodeFromTable(regions, f"{nodeName(seriesNode)} IVIM regions", outputs.regionsTable)
+    table = tableNodeFromTable(regions, target.name("IVIM regions"), outputs.regionsTable)
     chart = chartFromCurves(
         region_curves(result)[:MOST_CURVES],
-        f"{nodeName(seriesNode)} IVIM decay",
+        target.name("IVIM decay"),
         xTitle="b-value (s/mm²)",
         yTitle="Signal relative to S0",
         existing=outputs.decayChart,
     )
     for node in (table, chart):
-        placeResult(node, seriesNode)
+        placeResult(node, target.seriesNode)
     return {"regionsTable": table, "decayChart": chart}
 
 
-def _mapNames(qualityMaps: bool) -> tuple[str, ...]:
-    return PARAMETERS + (QUALITY if qualityMaps else ())
-
-
-def _mapNode(result: IVIMResult, name: str, seriesNode: Any, existing: Any, frame: int | None) -> Any:
+def _mapNode(result: IVIMResult, name: str, target: _Target, existing: Any, frame: int | None) -> Any:
     isProxy = browserOfProxy(existing) is not None
-    if isProxy and not _belongs(existing, seriesNode, frame):
+    if isProxy and not _belongs(existing, target.seriesNode, frame):
         # What is only written into a proxy is lost as soon as another frame is selected.
         existing, isProxy = None, False
     node = existing
     if not isProxy or frame == selectedFrame(existing):
-        node = nodeFromVolume(result.maps[name], f"{nodeName(seriesNode)} {name}", existing)
+        node = _filled(result, name, target, existing)
         if node.GetAttribute(MAP_ATTRIBUTE) != name:
             _show(node, name)
-        _describe(node, result, name)
+        _describe(node, result, name, target.kind)
     if isProxy:
-        content = _frameMap(result, name, seriesNode)
+        content = _frameMap(result, name, target)
         replaceFrame(node, frame, content)
         _discardFrames([content])
-    placeResult(node, seriesNode)
+    placeResult(node, target.seriesNode)
     return node
+
+
+def _filled(result: IVIMResult, name: str, target: _Target, existing: Any = None) -> Any:
+    """The node with the voxels of one map, or with the images of the fitted signal."""
+    if name == PREDICTED:
+        return nodeFromDiffusion(result.predicted, target.name(name), existing)
+    return nodeFromVolume(result.maps[name], target.name(name), existing)
 
 
 def _belongs(proxy: Any, seriesNode: Any, frame: int | None) -> bool:
@@ -248,21 +170,30 @@ def _belongs(proxy: Any, seriesNode: Any, frame: int | None) -> bool:
 
 
 def _show(node: Any, name: str) -> None:
-    showMap(node, QUANTITIES[name].colour, QUANTITIES[name].window)
+    if name != PREDICTED:
+        showMap(node, QUANTITIES[name].colour, QUANTITIES[name].window)
 
 
-def _describe(node: Any, result: IVIMResult, name: str) -> None:
-    """Quantity and unit, and which engine and version made the map."""
-    quantity = QUANTITIES[name]
-    setQuantity(node, name, quantity.unit)
-    node.SetDescription(f"{quantity.meaning}; {result.provenance.engine}; DeepMRI {result.provenance.version}")
+def _describe(node: Any, result: IVIMResult, name: str, kind: FitKind) -> None:
+    """Quantity and unit, and which method, engine, weights and version made the map."""
+    made = result.provenance
+    if name == PREDICTED:
+        meaning = "Fitted signal"
+    else:
+        meaning = QUANTITIES[name].meaning
+        setQuantity(node, name, QUANTITIES[name].unit)
+    weights = f"weights {made.weights_sha256[:12]}" if made.weights_sha256 else ""
+    parts = (meaning, kind.title, made.engine, weights, f"DeepMRI {made.version}")
+    node.SetDescription("; ".join(filter(None, parts)))
+    # Also of frames: a proxy takes over the attributes of the frame that it shows.
     node.SetAttribute(MAP_ATTRIBUTE, name)
+    node.SetAttribute(FIT_ATTRIBUTE, kind.key)
 
 
-def _frameMap(result: IVIMResult, name: str, seriesNode: Any) -> Any:
+def _frameMap(result: IVIMResult, name: str, target: _Target) -> Any:
     """One frame of a sequence of maps. Its proxy takes over its description at each change of frames."""
-    node = nodeFromVolume(result.maps[name], f"{nodeName(seriesNode)} {name}")
-    _describe(node, result, name)
+    node = _filled(result, name, target)
+    _describe(node, result, name, target.kind)
     return node
 
 
@@ -274,45 +205,58 @@ def _discardFrames(frames: Sequence[Any]) -> None:
 
 
 def deliverFrames(
-    results: Sequence[IVIMResult], seriesNode: Any, outputs: FitNodes, *, qualityMaps: bool = False
+    results: Sequence[IVIMResult],
+    seriesNode: Any,
+    outputs: FitNodes,
+    *,
+    kind: FitKind | None = None,
+    sdMaps: bool = False,
+    qualityMaps: bool = False,
 ) -> FitNodes:
     """Put the fits of all frames into the scene: each map a sequence in step with the series, the rest in one table.
 
-    The returned maps are the proxies that show the selected frame; the plot shows the first frame.
+    The returned maps are the proxies that show the selected frame; the plots show the first frame.
+
+    Args:
+        kind, sdMaps, qualityMaps: as for ``deliverFit``.
 
     Raises:
         InputError: the sequence that the series belonged to is gone, or has another number of frames by now.
     """
+    target = _Target(seriesNode, kind or FitKind.ofResult(results[0]))
     source = sequenceOfProxy(seriesNode)
     if source is None:
         raise InputError(
             f"The sequence of {nodeName(seriesNode)} was deleted while its frames were fitted: the maps have no frames "
             "to belong to. Load the sequence again, or fit the one frame."
         )
-    made = {
-        f"{name}Map": _mapSequence(results, name, seriesNode, source, getattr(outputs, f"{name}Map"))
-        for name in _mapNames(qualityMaps)
-    }
+
+    def make(name: str, existing: Any) -> Any:
+        return _mapSequence(results, name, target, source, existing)
+
     rows = [
         {"frame": number, **dict(zip(result.regions.columns, row, strict=True))}
         for number, result in enumerate(results)
         for row in result.regions.rows
     ]
     table = Table.from_rows(rows, results[0].regions.units)
-    return dataclasses.replace(outputs, **made, **_numbers(results[0], table, seriesNode, outputs))
+    more = _wanted(results[0], outputs, sdMaps, qualityMaps)
+    return _deliver(results[0], target, outputs, make, more=more, regions=table)
 
 
-def _mapSequence(results: Sequence[IVIMResult], name: str, seriesNode: Any, source: Any, existing: Any) -> Any:
-    known = sequenceOfProxy(existing) if inStep(existing, seriesNode) else None
-    frames = [_frameMap(result, name, seriesNode) for result in results]
-    sequence = sequenceFromFrames(frames, source, f"{nodeName(seriesNode)} {name} frames", known)
+def _mapSequence(results: Sequence[IVIMResult], name: str, target: _Target, source: Any, existing: Any) -> Any:
+    known = sequenceOfProxy(existing) if inStep(existing, target.seriesNode) else None
+    frames = [_frameMap(result, name, target) for result in results]
+    sequence = sequenceFromFrames(frames, source, f"{target.name(name)} frames", known)
     _discardFrames(frames)
     proxy = proxyOfSequence(sequence)
     if known is None:
         _show(proxy, name)
-    # Of the codes Slicer copies nothing from a frame to its proxy.
-    setQuantity(proxy, name, QUANTITIES[name].unit)
-    placeResult(proxy, seriesNode)
+    if name != PREDICTED:
+        # Of the codes Slicer copies nothing from a frame to its proxy.
+        setQuantity(proxy, name, QUANTITIES[name].unit)
+    proxy.SetAttribute(MAP_ATTRIBUTE, name)
+    placeResult(proxy, target.seriesNode)
     return proxy
 
 

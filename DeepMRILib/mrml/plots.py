@@ -31,8 +31,9 @@ def chartFromCurves(
 ) -> slicer.vtkMRMLPlotChartNode:
     """A chart with one series of symbols per curve and one line per fit, its values in two tables.
 
-    A second run with ``existing`` updates the chart, its series and its tables in place and removes what is no longer
-    needed; series that the user added stay. Error bars are not shown: Slicer's plots have none.
+    A curve without points is a line only, and one without a line points only. A second run with ``existing`` updates
+    the chart, its series and its tables in place and removes what is no longer needed; series that the user added stay.
+    Error bars are not shown: Slicer's plots have none.
 
     Args:
         name: of a new chart, and its title.
@@ -43,12 +44,12 @@ def chartFromCurves(
     """
     if not curves:
         raise InputError("There is nothing to plot: give at least one curve.")
-    points = {curve.name: _pair(curve.name, curve.x, curve.y, log) for curve in curves}
+    if len({curve.name for curve in curves}) != len(curves):
+        raise InputError("The curves of a plot need different names.")
+    points = {curve.name: _pair(curve.name, curve.x, curve.y, log) for curve in curves if np.size(curve.x)}
     lines = {
         curve.name: _pair(curve.name, curve.line_x, curve.line_y, log) for curve in curves if curve.line_x is not None
     }
-    if len(points) != len(curves):
-        raise InputError("The curves of a plot need different names.")
     if existing is not None:
         remember(existing)
     chart = existing if existing is not None else newNode("vtkMRMLPlotChartNode", name)
@@ -57,10 +58,19 @@ def chartFromCurves(
         chart.SetXAxisTitle(xTitle)
         chart.SetYAxisTitle(yTitle)
         chart.SetYAxisLogScale(log)
-        kept = _showPart(chart, "points", points, [curve.name for curve in curves])
-        kept += _showPart(chart, "lines", lines, [curve.name for curve in curves])
+        order = [curve.name for curve in curves]
+        legends = {name: f"{name} (fit)" if name in points else name for name in order}
+        kept = _showPart(chart, "points", points, order, {name: name for name in order})
+        kept += _showPart(chart, "lines", lines, order, legends)
         _removeOthers(chart, kept)
     return chart
+
+
+def clearChart(chart: slicer.vtkMRMLPlotChartNode) -> None:
+    """Remove what ``chartFromCurves`` has drawn; the chart stays, with the series that the user added."""
+    remember(chart)
+    with slicer.util.NodeModify(chart):
+        _removeOthers(chart, [])
 
 
 def seriesOf(chart: slicer.vtkMRMLPlotChartNode) -> list[slicer.vtkMRMLPlotSeriesNode]:
@@ -76,7 +86,11 @@ def tablesOf(chart: slicer.vtkMRMLPlotChartNode) -> list[slicer.vtkMRMLTableNode
 
 
 def _showPart(
-    chart: slicer.vtkMRMLPlotChartNode, part: str, values: dict[str, NDArray], order: list[str]
+    chart: slicer.vtkMRMLPlotChartNode,
+    part: str,
+    values: dict[str, NDArray],
+    order: list[str],
+    legends: dict[str, str],
 ) -> list[slicer.vtkMRMLPlotSeriesNode]:
     """The series of one part, one per curve, on one table."""
     if not values:
@@ -89,7 +103,7 @@ def _showPart(
         series = known.get(key)
         if series is None:
             # Not made unique: the name is what the legend shows.
-            series = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLPlotSeriesNode", _legend(part, curve))
+            series = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLPlotSeriesNode", legends[curve])
             series.SetAttribute(PART, key)
         else:
             remember(series)
@@ -154,10 +168,6 @@ def _pair(name: str, x: ArrayLike, y: ArrayLike | None, log: bool) -> NDArray:
         raise InputError(f"The curve {name} has {across.size} x values and {up.size} y values.")
     shown = np.isfinite(across) & np.isfinite(up) & ((up > 0) | (not log))
     return np.c_[across[shown], up[shown]]
-
-
-def _legend(part: str, curve: str) -> str:
-    return curve if part == "points" else f"{curve} (fit)"
 
 
 def _xName(curve: str) -> str:

@@ -17,6 +17,7 @@ from DeepMRILib.panel.job_log import JobLog
 from DeepMRILib.panel.logic import JobLogic
 from DeepMRILib.panel.runner import JobRunner
 from DeepMRILib.panel.section import JobSection
+from DeepMRILib.panel.task import JobTask
 
 
 class JobPanel(ScriptedLoadableModuleWidget, VTKObservationMixin):
@@ -152,6 +153,7 @@ class JobPanel(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def _setParameterNode(self, parameters: Any) -> None:
         if self._parameters is not None:
+            self.releasePanel()
             self._parameters.disconnectGui(self._guiTag)
             self.removeObserver(self._parameters.parameterNode, vtk.vtkCommand.ModifiedEvent, self.onParametersModified)
         self._parameters = parameters
@@ -187,6 +189,12 @@ class JobPanel(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def updatePanel(self, parameters: Any) -> None:
         """Where a module shows or hides widgets of its own as parameters change."""
+
+    def onDelivered(self, task: JobTask) -> None:
+        """Where a module takes note of what one of its tasks has just delivered."""
+
+    def releasePanel(self) -> None:
+        """Where a module lets go of nodes that it observes: the user leaves, or the scene closes."""
 
     # ---- what the runner says outside of any run
 

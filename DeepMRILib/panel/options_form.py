@@ -94,6 +94,20 @@ def addMachineSettings(
     return rows
 
 
+def addRow(layout: Any, place: int, label: str, help: str) -> Row:  # noqa: A002 - as of settings
+    """A row with a combo box among those of a form, for a choice that is no setting of the job.
+
+    Args:
+        place: how many rows stand above it.
+    """
+    row = Row(qt.QLabel(label + ":"), qt.QComboBox())
+    for widget in (row.label, row.widget):
+        widget.setToolTip(help)
+    row.label.setBuddy(row.widget)
+    layout.insertRow(place, row.label, row.widget)
+    return row
+
+
 def refreshMachineSettings(rows: Mapping[str, Row]) -> None:
     """Show the settings of the computer as they are now: another panel may have changed them."""
     for name, widget in ((name, row.widget) for name, row in rows.items()):

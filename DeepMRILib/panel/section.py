@@ -31,6 +31,9 @@ class Panel(Protocol):
     def refresh(self) -> None:
         """See again what each section still needs."""
 
+    def onDelivered(self, task: JobTask) -> None:
+        """A task has delivered its results."""
+
     def addLog(self, text: str) -> None:
         """Something to keep in the log."""
 
@@ -113,6 +116,7 @@ class JobSection:
             before = dict(vars(self._chosen))
             with transaction(slicer.mrmlScene):
                 message = self.task.deliver(self._results, self._chosen)
+            self._panel.onDelivered(self.task)
             self._keepOutputs(before)
             self.task.show(self._chosen)
             self._end(message)

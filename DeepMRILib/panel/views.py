@@ -25,3 +25,16 @@ def showNumbers(tableNode: Any = None, chartNode: Any = None) -> None:
     if chartNode is not None:
         selection.SetActivePlotChartID(chartNode.GetID())
         logic.PropagatePlotChartSelection()
+
+
+def showPlotLayout(chartNode: Any) -> None:
+    """Show a chart, in a layout with a plot where the user's has none; only on the user's wish."""
+    if chartNode is not None and slicer.app.layoutManager() is not None:
+        slicer.modules.plots.logic().ShowChartInLayout(chartNode)
+
+
+def placePoint(pointsNode: Any) -> None:
+    """Let the user's next click in a view place a point of a point list."""
+    logic = slicer.modules.markups.logic()
+    logic.SetActiveList(pointsNode)
+    logic.StartPlaceMode(False)

@@ -13,6 +13,7 @@ from DeepMRILib.errors import InputError
 from DeepMRILib.ivim.example import fit_inputs
 from DeepMRILib.jobs import find_job
 from DeepMRILib.mrml import ivim as nodes
+from DeepMRILib.mrml import ivim_series
 from DeepMRILib.mrml.diffusion import nodeFromDiffusion
 from DeepMRILib.mrml.hierarchy import itemOf, sourceOf
 from DeepMRILib.mrml.segments import segmentationFromLabels
@@ -47,7 +48,7 @@ def a_browser(sequence):
 
 
 def fit(node, outputs=None, **inputs):
-    result = JOB.run(nodes.fitInputs(node, **inputs))
+    result = JOB.run(ivim_series.fitInputs(node, **inputs))
     return result, nodes.deliverFit(result, node, outputs or nodes.FitNodes())
 
 
@@ -73,14 +74,14 @@ def test_a_sequence_and_its_proxy_give_the_same_maps_as_the_volume(scene, series
 def test_typed_b_values_replace_missing_ones(scene, series) -> None:
     sequence = a_sequence(series, index="frame", unit="")
     a_browser(sequence)
-    assert "Type the b-values" in nodes.missingBValues(sequence, "")
+    assert "Type the b-values" in ivim_series.missingBValues(sequence, "")
     with pytest.raises(InputError, match="b-values"):
         fit(sequence)
     typed = ", ".join(f"{b:g}" for b in series.b_values)
-    assert nodes.missingBValues(sequence, typed) == ""
+    assert ivim_series.missingBValues(sequence, typed) == ""
     result, _ = fit(sequence, bValues=typed)
     assert np.array_equal(result.maps["D"].array, ivim.fit(series).maps["D"].array)
-    assert "9 images, b = 0, 10" in nodes.describeBValues(sequence, typed)
+    assert "9 images, b = 0, 10" in ivim_series.describeBValues(sequence, typed)
 
 
 @pytest.mark.parametrize(
@@ -88,7 +89,7 @@ def test_typed_b_values_replace_missing_ones(scene, series) -> None:
     [("0 50 x", "x"), ("0 50 800", "3 b-values for 9 images"), ("5 5 5 5 5 5 5 5 5", "one b-value")],
 )
 def test_bad_typed_b_values_are_said_before_apply(scene, series, typed: str, words: str) -> None:
-    assert words in nodes.missingBValues(nodeFromDiffusion(series, "dwi"), typed)
+    assert words in ivim_series.missingBValues(nodeFromDiffusion(series, "dwi"), typed)
 
 
 def test_a_mask_segment_limits_the_fit_and_regions_make_rows(scene, series) -> None:
@@ -172,7 +173,7 @@ def test_a_node_that_the_user_chose_is_shown_and_placed_as_a_new_one(scene, seri
 def test_the_same_sentence_on_a_wrong_count_wherever_it_is_said(scene, series) -> None:
     node = nodeFromDiffusion(series, "dwi")
     said = "There are 2 b-values for 9 images. Give one b-value for each image, in their order."
-    assert nodes.missingBValues(node, "0 50") == nodes.describeBValues(node, "0 50") == said
+    assert ivim_series.missingBValues(node, "0 50") == ivim_series.describeBValues(node, "0 50") == said
     with pytest.raises(InputError) as caught:
         fit(node, bValues="0 50")
     assert str(caught.value) == said
@@ -181,7 +182,7 @@ def test_the_same_sentence_on_a_wrong_count_wherever_it_is_said(scene, series) -
 def test_the_phantom_is_sample_data_with_known_truth(scene) -> None:
     options = ivim.PhantomOptions(size=(72, 56, 4), spacing=(5.2, 5.2, 30.0), b_values=(0, 20, 60, 150, 400, 800))
     node, organs = nodes.phantomNodes(options)
-    assert nodes.firstSeries() is node
+    assert ivim_series.firstSeries() is node
     _, made = fit(node, regionsSegmentation=organs)
     assert nodes.regionMedian(made.regionsTable, "liver", "D") == pytest.approx(1.5e-3, rel=0.1)
     assert nodes.regionMedian(made.regionsTable, "spleen", "f") == pytest.approx(0.2, rel=0.2)

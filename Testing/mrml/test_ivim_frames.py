@@ -13,6 +13,7 @@ from DeepMRILib.errors import InputError
 from DeepMRILib.ivim.example import fit_inputs
 from DeepMRILib.jobs import find_job
 from DeepMRILib.mrml import ivim as nodes
+from DeepMRILib.mrml import ivim_series
 from DeepMRILib.mrml.diffusion import nodeFromDiffusion
 from DeepMRILib.mrml.hierarchy import itemOf
 from DeepMRILib.mrml.sequences import browserOfProxy, frameNodes, inStep, selectedFrame, sequenceOfProxy, sourceNodes
@@ -40,7 +41,9 @@ def exams():
     select(browser, 0)
     proxy = browser.GetProxyNode(sequence)
     typed = " ".join(f"{b:g}" for b in series.b_values)
-    results = [JOB.run(nodes.fitInputs(frame, typed, geometryNode=proxy)) for frame in nodes.seriesFrames(proxy)]
+    results = [
+        JOB.run(ivim_series.fitInputs(frame, typed, geometryNode=proxy)) for frame in ivim_series.seriesFrames(proxy)
+    ]
     return SimpleNamespace(sequence=sequence, browser=browser, proxy=proxy, results=results, typed=typed)
 
 

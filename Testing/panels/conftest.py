@@ -62,3 +62,13 @@ def load_module(slicer_app: SlicerApplication) -> Iterator[Callable[..., LoadedM
 def wait_until(slicer_app: SlicerApplication) -> Callable[[Callable[[], bool], float, str], None]:
     """``wait_until(condition, timeout_s, what)``: let Qt work until the condition holds."""
     return slicerapp.wait_until
+
+
+@pytest.fixture
+def panel(slicer_app, load_module, wait_until):
+    """The IVIMFit panel, opened."""
+    from ivimfit_panel import Panel
+
+    loaded = load_module("IVIMFit")
+    loaded.enter()
+    return Panel(loaded, wait_until)

@@ -5,44 +5,10 @@ from __future__ import annotations
 import sys
 
 import numpy as np
-import pytest
+from ivimfit_panel import Panel, a_series, fit_of, sequence_of_series, voxels
 
 from DeepMRILib import ivim
 from DeepMRILib.ivim.example import fit_inputs
-from DeepMRILib.volume import DiffusionVolume
-
-
-class Panel:
-    """The panel and what a user reads on it."""
-
-    def __init__(self, loaded, wait_until) -> None:
-        self.loaded, self.ui, self.bar = loaded, loaded.widget.ui, loaded.widget.bar
-        self.parameters = loaded.logic.getParameterNode()
-        self._wait = wait_until
-
-    def apply(self) -> str:
-        assert self.bar.applyButton.enabled, self.bar.applyButton.toolTip
-        self.bar.applyButton.click()
-        self._wait(lambda: not self.loaded.widget.runner.isBusy(), 60, "the fit")
-        return self.bar.statusLabel.text
-
-
-@pytest.fixture
-def panel(slicer_app, load_module, wait_until) -> Panel:
-    loaded = load_module("IVIMFit")
-    loaded.enter()
-    return Panel(loaded, wait_until)
-
-
-def a_series(factor: float = 1.0) -> DiffusionVolume:
-    series = fit_inputs()["volume"]
-    return series.with_array(series.array * factor)
-
-
-def voxels(node) -> np.ndarray:
-    import slicer
-
-    return slicer.util.arrayFromVolume(node).transpose(2, 1, 0)
 
 
 def test_the_first_series_is_chosen_and_its_b_values_are_told(panel: Panel) -> None:
@@ -87,26 +53,11 @@ def test_mask_regions_quality_maps_table_and_plot(panel: Panel) -> None:
     panel.ui.qualityMapsBox.setChecked(True)
     assert panel.apply().startswith("Fitted 240 voxels")
     assert (voxels(panel.parameters.DMap)[labels.array == 1] == 0).all()
-    assert 0.9 < np.median(voxels(panel.parameters.R2Map)[labels.array == 2]) <= 1
-    assert panel.parameters.RMSEMap is not None
+    more = fit_of(node).more
+    assert 0.9 < np.median(voxels(more["R2"])[labels.array == 2]) <= 1
+    assert set(more) == {"R2", "RMSE", "quality"}
     assert panel.parameters.regionsTable.GetNumberOfRows() == 2
     assert panel.parameters.decayChart.GetNumberOfPlotSeriesNodes() == 2
-
-
-def sequence_of_series(count: int):
-    import slicer
-
-    from DeepMRILib.mrml.diffusion import nodeFromDiffusion
-
-    sequence = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSequenceNode", "exams")
-    for n in range(count):
-        frame = nodeFromDiffusion(a_series(n + 1.0), f"exam {n}")
-        sequence.SetDataNodeAtValue(frame, str(n))
-        slicer.mrmlScene.RemoveNode(frame)
-    browser = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSequenceBrowserNode")
-    browser.SetAndObserveMasterSequenceNodeID(sequence.GetID())
-    slicer.modules.sequences.logic().UpdateProxyNodesFromSequences(browser)
-    return sequence, browser, browser.GetProxyNode(sequence)
 
 
 def test_all_frames_of_a_sequence(panel: Panel) -> None:
@@ -149,10 +100,14 @@ def test_what_is_chosen_while_a_job_runs_is_for_the_next(panel: Panel, wait_unti
     panel.parameters.qualityMaps = True
     wait_until(lambda: not panel.loaded.widget.runner.isBusy(), 60, "the fit")
     assert panel.parameters.inputSeries is second
-    assert sourceOf(panel.parameters.DMap) is first
-    assert panel.parameters.DMap.GetName() == "first D"
-    assert panel.parameters.R2Map is None
-    assert np.allclose(voxels(panel.parameters.S0Map), ivim.fit(a_series()).maps["S0"].array, rtol=1e-4)
+    assert panel.parameters.DMap is None, "the selectors show what belongs to the chosen series"
+    made = fit_of(first)
+    assert made.DMap.GetName() == "first D lsq"
+    assert sourceOf(made.DMap) is first
+    assert made.more == {}
+    assert np.allclose(voxels(made.S0Map), ivim.fit(a_series()).maps["S0"].array, rtol=1e-4)
+    panel.ui.inputSelector.setCurrentNode(first)
+    assert panel.parameters.DMap is made.DMap
 
 
 def test_an_output_that_is_deleted_while_a_job_runs_is_made_anew(panel: Panel, wait_until) -> None:

@@ -262,6 +262,12 @@ def test_a_collapsible_button_hides_what_is_in_it(slicer_app) -> None:
     assert (shown.visible, button.checked) == (False, False)
     button.click()
     assert (shown.visible, hidden.visible, button.collapsed, heard) == (True, False, False, [True, False])
+    button.collapsed = True
+    shown.setVisible(False)
+    hidden.setVisible(True)
+    assert (shown.visible, hidden.visible) == (False, False)
+    button.collapsed = False
+    assert (shown.visible, hidden.visible) == (False, True), "what code wants while it is closed counts once it is open"
     button.delete()
 
 

@@ -27,6 +27,9 @@ from PySide6.QtWidgets import (
 
 from slicerapp.pythonqt import StandIn
 
+WANTED = "visibilityToParent"
+"""CTK's property of what lies in a collapsible button: whether code wants it to be seen."""
+
 
 def kept(kind: Any, name: str, default: Any) -> Property:
     """A property that the stand-in stores and does nothing with."""
@@ -85,7 +88,10 @@ class ctkCheckablePushButton(ctkPushButton):
 
 
 class ctkCollapsibleButton(StandIn, QAbstractButton):
-    """A button whose contents lie below it and hide when it is collapsed; checked means open."""
+    """A button whose contents lie below it and hide when it is collapsed; checked means open.
+
+    As in CTK, a widget in it that code hides or shows while it is collapsed is so once it is open.
+    """
 
     contentsCollapsed = Signal(bool)
     collapsedHeight = kept(int, "collapsedHeight", 10)
@@ -97,7 +103,7 @@ class ctkCollapsibleButton(StandIn, QAbstractButton):
         text, *parent = args if args and isinstance(args[0], str) else ("", *args)
         super().__init__(*parent)
         self._collapsed = False
-        self._hidden: list[QWidget] = []
+        self._forcing = False
         self.text = text
         self.checkable = True
         self.checked = True
@@ -113,25 +119,39 @@ class ctkCollapsibleButton(StandIn, QAbstractButton):
         self._collapsed = collapsed
         self.checked = not collapsed
         self.maximumHeight = self._headerHeight() if collapsed else 16777215
-        self._hideOrShowContents()
+        for child in self.children():
+            if child.isWidgetType():
+                self._hideOrShow(child)
         self.contentsCollapsed.emit(collapsed)
 
     collapsed = Property(bool, lambda self: self._collapsed, _setCollapsed)
 
-    def _hideOrShowContents(self) -> None:
-        if not self._collapsed:
-            for child in self._hidden:
-                child.setVisible(True)
-            self._hidden.clear()
-            return
-        for child in self.children():
-            if child.isWidgetType() and not child.isHidden():
-                child.setVisible(False)
-                self._hidden.append(child)
+    def _hideOrShow(self, child: QWidget) -> None:
+        wanted = child.property(WANTED)
+        self._forcing = True
+        child.setVisible(not self._collapsed and wanted is not False)
+        self._forcing = False
+        if wanted is not False:
+            # A later hide() must not be taken for one that has been done already.
+            child.setAttribute(Qt.WidgetAttribute.WA_WState_ExplicitShowHide, False)
 
     def childEvent(self, event: QEvent) -> None:
-        if event.type() == QEvent.Type.ChildPolished and self._collapsed:
-            self._hideOrShowContents()
+        child = event.child()
+        if event.type() == QEvent.Type.ChildPolished and child.isWidgetType():
+            if child.isHidden() and child.testAttribute(Qt.WidgetAttribute.WA_WState_ExplicitShowHide):
+                child.setProperty(WANTED, False)
+            child.installEventFilter(self)
+            if self._collapsed:
+                self._hideOrShow(child)
+
+    def eventFilter(self, child: QWidget, event: QEvent) -> bool:
+        if not self._forcing and event.type() == QEvent.Type.ShowToParent:
+            child.setProperty(WANTED, True)
+            if self._collapsed:
+                self._hideOrShow(child)
+        elif not self._forcing and event.type() == QEvent.Type.HideToParent:
+            child.setProperty(WANTED, False)
+        return False
 
     def paintEvent(self, event: QEvent) -> None:
         option = QStyleOptionButton()
