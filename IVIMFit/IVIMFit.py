@@ -30,7 +30,7 @@ from DeepMRILib.panel.check_list import CheckEntry, CheckList
 from DeepMRILib.panel.follower import Follower
 from DeepMRILib.panel.ivim_fit import METHOD, IVIMFitTask
 from DeepMRILib.panel.ivim_inspector import InspectorSection
-from DeepMRILib.panel.ivim_train import IVIMTrainTask
+from DeepMRILib.panel.ivim_train import IVIMTrainTask, keepNetwork
 from DeepMRILib.panel.logic import JobLogic
 from DeepMRILib.panel.machine import modelStore
 from DeepMRILib.panel.model_box import ModelBox
@@ -146,15 +146,20 @@ class IVIMFitLogic(IVIMFitTask, JobLogic):
             qualityMaps=qualityMaps,
         )
 
-    def train(self, seriesNodes: Sequence[Any], options: Any = None, *, bValues: str = "") -> Any:
+    def train(
+        self, seriesNodes: Sequence[Any], options: TrainOptions | None = None, *, bValues: str = "", keep: bool = False
+    ) -> tuple[Any, Any]:
         """Train one network for several series in this process; returns it, and the node of its loss curve.
 
         Args:
             seriesNodes: all frames of those that are frames of a sequence count.
             options: ``DeepMRILib.ivim.TrainOptions``.
             bValues: as typed, for series whose own are not known.
+            keep: put it into the models of this computer, where the panel and ``process`` find it by its name.
         """
         trained = self.tasks[1].job.run({"volumes": studyVolumes(seriesNodes, bValues)}, options)
+        if keep:
+            keepNetwork(trained)
         return trained, deliverNetwork(trained)
 
     def inspect(self, seriesNode: Any, targetNode: Any, segment: str = "", chart: Any = None) -> tuple[Any, Any]:
@@ -178,7 +183,7 @@ class IVIMFitWidget(JobPanel):
         self._studyList = CheckList(self.ui.studyList, self._setter("studySeries"))
         self.inspector = InspectorSection(self)
         # Soon after: a node gets its image and its b-values only after it was added.
-        self._sceneFollower = Follower(self._updateStudy)
+        self._sceneFollower, self._study = Follower(self._updateStudy), None
         for event in (slicer.mrmlScene.NodeAddedEvent, slicer.mrmlScene.NodeRemovedEvent):
             self.addObserver(slicer.mrmlScene, event, self._sceneFollower.poke)
 
@@ -219,7 +224,10 @@ class IVIMFitWidget(JobPanel):
         for name in (name.removesuffix("Map") for name in FitNodes.names() if name.endswith("Map")):
             for widget in (getattr(self.ui, f"{name}Selector"), getattr(self.ui, f"{name}SelectorLabel")):
                 widget.setVisible(f"{name}Map" in shown)
-        self._updateStudy()
+        study = (parameters.bValues, [node.GetID() for node in parameters.studySeries if node is not None])
+        if study != self._study:  # looking for the b-values of all series reads files: not at each key that is pressed
+            self._study = study
+            self._sceneFollower.poke()
         self.inspector.refresh(parameters)
 
     def onDelivered(self, task: JobTask) -> None:

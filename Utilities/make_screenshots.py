@@ -92,7 +92,7 @@ class Panel:
         import vtk
 
         self.parameters.sdMaps = self.parameters.qualityMaps = True
-        for method, model in (("bayes", "biexp"), ("lsq", "adc")):
+        for method, model in (("lsq", "biexp"), ("bayes", "biexp"), ("lsq", "adc")):
             self.parameters.method, self.parameters.model = method, model
             self.run()
         self.draw_maps(self.fit("bayes").nodes, UNCERTAINTY, FOLDER / "IVIMFit-uncertainty.png")

@@ -42,11 +42,10 @@ class CheckList:
         if shown != self._shown:
             self._shown = shown
             self._list.clear()
-            for _nodeId, text, toolTip in shown:
-                item = qt.QListWidgetItem(text)
-                item.setFlags(qt.Qt.ItemIsEnabled | qt.Qt.ItemIsUserCheckable)
-                item.setToolTip(toolTip)
-                self._list.addItem(item)
+            for row, (_nodeId, text, toolTip) in enumerate(shown):
+                self._list.addItem(text)
+                self._list.item(row).setFlags(qt.Qt.ItemIsEnabled | qt.Qt.ItemIsUserCheckable)
+                self._list.item(row).setToolTip(toolTip)
             self._list.setFixedHeight(ROW_HEIGHT * min(max(len(shown), 2), MOST_ROWS) + 4)
         ids = {node.GetID() for node in checked if node is not None}
         for row, (nodeId, _text, _toolTip) in enumerate(shown):

@@ -37,6 +37,8 @@ class InspectorSection:
         self._panel = panel
         self._ui = panel.ui
         self._segments = SegmentBox(self._ui.inspectorSegmentBox, self._onSegment)
+        self._ui.inspectorLabel.setVisible(False)
+        self._ui.showPlotButton.setEnabled(False)
         self._follower = Follower(self.update)
         self._ui.placePointButton.connect("clicked(bool)", lambda _checked=False: self.onPlacePoint())
         self._ui.showPlotButton.connect("clicked(bool)", lambda _checked=False: self.onShowPlot())

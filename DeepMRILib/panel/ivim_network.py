@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from numpy.typing import NDArray
 from slicer.i18n import tr as _
 
 from DeepMRILib.errors import DeepMRIError, InputError
@@ -48,13 +49,15 @@ class NetworkChoice:
     def missing(self, parameters: Any) -> str:
         """Why the chosen network cannot be applied to the chosen series; "" when it can, or none is chosen."""
         chosen = self._chosen(parameters)
-        return self._refusal(chosen, parameters) if chosen else ""
+        return self._refusal(chosen, parameters, _bValues(parameters)) if chosen else ""
 
     def entries(self, parameters: Any) -> dict[str, tuple[str, str]]:
         """For the combo box: each network with a remark if it cannot be applied, and why or what it is."""
-        entries = {}
+        if parameters.method != METHOD:
+            return dict.fromkeys(self._models, ("", ""))
+        entries, values = {}, _bValues(parameters)
         for name, model in self._models.items():
-            refusal = self._refusal(name, parameters)
+            refusal = self._refusal(name, parameters, values)
             card = model.card
             entries[name] = (_("does not fit") if refusal else "", refusal or f"{card.training_data}. {card.source}.")
         return entries
@@ -63,13 +66,10 @@ class NetworkChoice:
     def _chosen(parameters: Any) -> str:
         return parameters.network if parameters.method == METHOD else ""
 
-    def _refusal(self, name: str, parameters: Any) -> str:
+    def _refusal(self, name: str, parameters: Any, values: NDArray | None) -> str:
         if name not in self._models:
             gone = _("There is no network {name} on this computer. Choose another, or train one.").format(name=name)
             return self._fault or gone
-        if parameters.inputSeries is None:
-            return ""
-        values, _place = seriesBValues(parameters.inputSeries, parameters.bValues)
         if values is None:
             return ""  # said already, where the b-values are shown
         try:
@@ -77,3 +77,10 @@ class NetworkChoice:
         except DeepMRIError as error:
             return str(error)
         return ""
+
+
+def _bValues(parameters: Any) -> NDArray | None:
+    """Those of the chosen series; None where they are not known."""
+    if parameters.inputSeries is None:
+        return None
+    return seriesBValues(parameters.inputSeries, parameters.bValues)[0]

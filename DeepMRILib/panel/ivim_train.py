@@ -84,9 +84,7 @@ class IVIMTrainTask(JobTask):
         """Draw the loss curve, put the network into the store, and choose it."""
         trained = results[0]
         parameters.lossChart = deliverNetwork(trained, parameters.lossChart)
-        store = modelStore()
-        with tempfile.TemporaryDirectory() as folder:
-            store.add(trained.save(Path(folder) / trained.name))
+        store = keepNetwork(trained)
         parameters.method, parameters.model = "ivimnet", trained.options.model
         parameters.network = trained.name
         parameters.train_name = freeName(store, trained.name)
@@ -96,6 +94,18 @@ class IVIMTrainTask(JobTask):
     def show(self, parameters: Any) -> None:
         """Choose the loss curve for the views that show plots."""
         showNumbers(chartNode=parameters.lossChart)
+
+
+def keepNetwork(trained: Any) -> ModelStore:
+    """Put a trained network into the store of this computer, which is returned.
+
+    Raises:
+        OutputError: there is a model of that name, or no space or right to write.
+    """
+    store = modelStore()
+    with tempfile.TemporaryDirectory() as folder:
+        store.add(trained.save(Path(folder) / trained.name))
+    return store
 
 
 def boundsOfOthers(model: str) -> set[str]:

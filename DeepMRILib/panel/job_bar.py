@@ -31,7 +31,7 @@ class JobBar:
         self.progressBar.setRange(0, 1000)
         self.statusLabel = _label(f"{section}StatusLabel" if section else "statusLabel")
         for widget in (self.applyButton, self.hintLabel, self.progressBar, self.statusLabel):
-            (layout.addRow if isinstance(layout, qt.QFormLayout) else layout.addWidget)(widget)
+            (layout.addRow if hasattr(layout, "addRow") else layout.addWidget)(widget)
         self.hintLabel.setVisible(False)
         self.showIdle("")
 

@@ -288,11 +288,14 @@ def test_without_torch_training_and_networks_say_what_to_do(studied: Panel, monk
     assert "Install the extension PyTorch" in studied.bar.statusLabel.text
 
 
-def test_the_consoles_door_trains(studied: Panel, torch) -> None:
-    from DeepMRILib.ivim.studies import TrainOptions
+def test_the_consoles_door_trains_keeps_and_applies(studied: Panel, store: ModelStore, torch) -> None:
+    from DeepMRILib.ivim import FitOptions, TrainOptions
 
     options = TrainOptions(name="here", preset="optim", members=1, epochs=1)
     nodes = [node for node in (studied.parameters.inputSeries, a_node("other")) if node is not None]
-    trained, chart = studied.loaded.logic.train(nodes, options)
+    trained, chart = studied.loaded.logic.train(nodes, options, keep=True)
     assert trained.name == "here"
     assert chart.GetName() == "here loss"
+    assert store.find("here", "ivim").card.sha256
+    fitted = studied.loaded.logic.process(nodes[0], FitOptions(method="ivimnet"), network="here")
+    assert fitted.DMap.GetName() == "first D ivimnet here"
