@@ -39,6 +39,7 @@ class Task:
     collate: Callable[[list], Any] | None
     checkpoint: Path | None
     progress: Progress | None
+    same: dict[str, str]
 
 
 def run(task: Task) -> TrainResult:
@@ -149,7 +150,8 @@ class _Training:
 
     def _identity(self) -> dict[str, Any]:
         samples = (len(self.data), 0 if self.validation is None else len(self.validation))
-        return checkpoints.signature(self.model, self.options, samples)
+        identity = checkpoints.signature(self.model, self.options, samples)
+        return {**identity, "settings": {**identity["settings"], **self.task.same}}
 
     # -- the epochs ---------------------------------------------------------------------------------------------
 

@@ -6,7 +6,7 @@ and runs on several devices under ``torchrun`` without a changed setting. PyTorc
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +31,7 @@ def train(
     validation_loss: Loss | None = None,
     collate: Callable[[list], Any] | None = None,
     checkpoint: Path | None = None,
+    same: Mapping[str, str] | None = None,
     progress: Progress | None = None,
 ) -> TrainResult:
     """Train ``model`` in place, and leave it in evaluation mode with its best weights on the device of the training.
@@ -55,6 +56,7 @@ def train(
         collate: makes a batch of a list of a dataset's samples; PyTorch's by default.
         checkpoint: a file that is written at the start and every ``options.checkpoint_every`` epochs. If it is
             there, training goes on from it; if it is of a finished training, that is returned.
+        same: what else must not differ when training goes on from the checkpoint, e.g. a digest of the data.
         progress: told of each step, about twenty times a second at most; may raise ``Cancelled`` to stop.
 
     Raises:
@@ -79,5 +81,6 @@ def train(
         collate=collate,
         checkpoint=None if checkpoint is None else Path(checkpoint),
         progress=progress,
+        same=dict(same or {}),
     )
     return run(task)

@@ -96,7 +96,7 @@ class IvimNetwork(torch.nn.Module):
 
     def _raw(self, signals: torch.Tensor, masks: Sequence[torch.Tensor]) -> torch.Tensor:
         n = signals.shape[-1]
-        x = signals[:, None].expand(-1, self.branches, -1, -1).reshape(self.groups, -1, n)
+        x = signals[:, None].expand(-1, self.branches, -1, -1).reshape(self.groups, self.plan.n_b, n)
         for layer in range(self.plan.depth):
             x = self._normed(layer, torch.baddbmm(self.grouped(f"bias{layer}")[..., None], self.matrix(layer), x))
             x = elu(x)
@@ -104,7 +104,7 @@ class IvimNetwork(torch.nn.Module):
                 x = x * masks[layer]
         last = self.plan.depth
         y = torch.baddbmm(self.grouped(f"bias{last}")[..., None], self.matrix(last), x)
-        return y.reshape(self.members, -1, n)
+        return y.reshape(self.members, self.branches * self.outputs, n)
 
     def _normed(self, layer: int, z: torch.Tensor) -> torch.Tensor:
         if not self.plan.batch_norm:
@@ -112,7 +112,7 @@ class IvimNetwork(torch.nn.Module):
         mean, variance, gain, shift = (
             getattr(self, f"{name}{layer}").view(-1) for name in ("mean", "variance", "gain", "shift")
         )
-        flat = z.reshape(1, -1, z.shape[-1])
+        flat = z.reshape(1, self.groups * self.plan.width, z.shape[-1])
         return batch_norm(flat, mean, variance, gain, shift, self.training, MOMENTUM, EPS).view_as(z)
 
     def constrained(self, raw: torch.Tensor) -> torch.Tensor:

@@ -213,6 +213,8 @@ def _errors(applied: _Applied, found: Values, rss: NDArray, start: NDArray, seed
     truth = stretched(estimates, applied.limits, rows, seed)
     noise = np.sqrt(learned.variance(start[rows]))
     kept, again, _, scale = _simulated(applied, truth, noise, seed)
+    if not kept.size:
+        return {}
     errors = {name: again[name] - truth[name][kept] / (scale if name == "S0" else 1) for name in names}
     seen = _seen(applied, found, np.sqrt(learned.variance(start)))
     model = ErrorModel.learn(seen, _seen(applied, again, noise[kept] / scale), errors)
@@ -230,6 +232,8 @@ def _noise(applied: _Applied, found: Values, rss: NDArray, start: NDArray, seed:
     rows = np.random.default_rng([seed, 2]).integers(len(rss), size=SIMULATED // 8)
     noise = np.sqrt(about.variance(start[rows]))
     kept, _, again, scale = _simulated(applied, {name: found[name][rows] for name in found}, noise, seed)
+    if not kept.size:
+        return about
     degrees[:] = again.mean() / np.square(noise[kept] / scale).mean()
     return learn_noise(rss / degrees * start**2, degrees, start)
 

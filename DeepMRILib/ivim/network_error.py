@@ -23,7 +23,9 @@ STRETCH = (0.8, 2.0)
 """How much further simulated parameters vary than estimated ones, drawn for each."""
 NEIGHBOURS = 16
 MATCHING_ROUNDS = 20
-SCORING_ROUNDS = 25
+SCORING_ROUNDS = 20
+LEAST_SHARE = 0.01
+"""Simulated voxels with less than this part of the mean weight do not count."""
 RIDGE = 1e-3
 FARTHEST = 3.0
 """Standardised features are cut here: polynomials run away."""
@@ -95,10 +97,12 @@ class ErrorModel:
         features = Features.of(observed)
         seen = features.standardised(simulated)
         shares = matched(features.standardised(observed), seen)
-        terms = _terms(seen)
-        weighted = terms * (shares * len(shares))[:, None]
+        counted = np.flatnonzero(shares > LEAST_SHARE / len(shares))
+        shares = shares[counted] / shares[counted].mean()
+        terms = _terms(seen[counted])
+        weighted = terms * shares[:, None]
         solve = np.linalg.inv(weighted.T @ terms + RIDGE * len(terms) * np.eye(terms.shape[1]))
-        return cls(features, {name: _gamma(terms, weighted, solve, e * e) for name, e in errors.items()})
+        return cls(features, {name: _gamma(terms, weighted, solve, e[counted] ** 2) for name, e in errors.items()})
 
     def sd(self, observed: NDArray) -> dict[str, NDArray]:
         """Root mean square errors (n,) of voxels with features (n, k)."""

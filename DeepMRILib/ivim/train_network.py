@@ -115,8 +115,9 @@ def _train_posterior(
     from DeepMRILib.ivim.train_posterior import train_posterior
 
     start = time.perf_counter()
-    usable = TrainingSignals(signals, plan).signals
-    result = train_posterior(usable, plan, device=device, checkpoint=checkpoint, progress=progress)
+    usable = TrainingSignals(signals, plan)
+    with one_thread():
+        result = train_posterior(usable, plan, device=device, checkpoint=checkpoint, progress=progress)
     return Trained(
         weights={name: value.numpy() for name, value in result.best_weights.items()},
         history=_curve(list(result.history)),

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
+from DeepMRILib.ivim.network_data import TrainingSignals
 from DeepMRILib.ivim.network_input import CEILING
 from DeepMRILib.ivim.network_posterior import PosteriorNetwork
 from DeepMRILib.ivim.network_simulation import Draws, draw
@@ -23,20 +24,20 @@ PRIOR_SHARE = 0.1
 
 
 def train_posterior(
-    signals: NDArray, plan: NetworkPlan, *, device: str, checkpoint: Path | None, progress: Progress | None
+    signals: TrainingSignals, plan: NetworkPlan, *, device: str, checkpoint: Path | None, progress: Progress | None
 ) -> TrainResult:
     """Learn the prior of the signals, draw voxels from it, and train networks to tell them from noisy signals.
 
     Noise is drawn anew in each step, so that no signal is ever seen twice.
 
     Args:
-        signals: (n, n_b) in the scanner's units.
+        signals: usable signals in the scanner's units.
         plan, device, checkpoint, progress: as for ``train_network``.
 
     Raises:
         InputError, WeightsError, OutputError, DeviceMemoryError, Cancelled: as ``training.train``.
     """
-    draws = draw(signals, plan, plan.simulated + HELD, part(progress, 0.0, PRIOR_SHARE))
+    draws = draw(signals.signals, plan, plan.simulated + HELD, part(progress, 0.0, PRIOR_SHARE))
     network, simulation = PosteriorNetwork(plan), Simulation(plan)
     random = torch.Generator().manual_seed(plan.seed)
     held = simulation.noisy(*_tensors(draws, slice(plan.simulated, None)), random)
@@ -46,9 +47,10 @@ def train_posterior(
         weight_decay=plan.weight_decay, schedule="poly", patience=plan.patience, clip_gradient=LARGEST_GRADIENT,
         validation_batch_size=HELD, seed=plan.seed,
     )  # fmt: skip
+    same = {"signals": signals.digest, "network": json.dumps(plan.to_json())}
     return train(
         network, _tensors(draws, slice(plan.simulated)), simulation, options, validation=held,
-        validation_loss=lambda network, batch: network.loss(*batch) / plan.members, checkpoint=checkpoint,
+        validation_loss=lambda network, batch: network.loss(*batch) / plan.members, checkpoint=checkpoint, same=same,
         progress=part(progress, PRIOR_SHARE, 1.0),
     )  # fmt: skip
 

@@ -134,6 +134,18 @@ def test_a_checkpoint_of_another_training_is_refused(tmp_path: Path, again: Call
     assert path.read_bytes() == before
 
 
+def test_what_a_caller_says_must_be_the_same(tmp_path: Path) -> None:
+    def run(digest: str, **settings: int) -> None:
+        options = TrainOptions(**{**job.SETTINGS, "epochs": 1, **settings})
+        same = {"data": digest}
+        train(job.a_network(), job.some_data(9), job.squared_error, options, checkpoint=tmp_path / "c", same=same)
+
+    run("abc")
+    with pytest.raises(InputError, match="made with data abc, and now it is abd"):
+        run("abd")
+    run("abc", epochs=2)
+
+
 def test_a_poly_training_cannot_be_lengthened(tmp_path: Path) -> None:
     job.run({"schedule": "poly", "epochs": 2}, checkpoint=tmp_path / "c")
     with pytest.raises(InputError, match="made with epochs 2, and now it is 6"):
