@@ -12,6 +12,8 @@ from DeepMRILib.ivim.leastsquares import fit_biexp
 from DeepMRILib.ivim.models import SignalModel
 from DeepMRILib.ivim.prepare import Signals
 from DeepMRILib.ivim.segmented import fit_segmented
+from DeepMRILib.ivim.triexp import fit_triexp
+from DeepMRILib.ivim.triexp_segmented import fit_triexp_segmented
 from DeepMRILib.ivim.uncertainty import parameter_sd
 from DeepMRILib.progress import Progress
 
@@ -32,7 +34,7 @@ def fit_model(
     progress: Progress | None = None,
 ) -> dict[str, NDArray]:
     """Least squares of any model: its parameters and ``rss`` of each row of ``values`` (n, n_b)."""
-    fits = {"adc": fit_adc, "biexp": fit_biexp}
+    fits = {"adc": fit_adc, "biexp": fit_biexp, "triexp": fit_triexp}
     return fits[model.name](values, b_values, bounds, fit_s0=fit_s0, progress=progress)
 
 
@@ -48,10 +50,12 @@ def least_squares(signals: Signals, problem: Problem, progress: Progress) -> Est
 def segmented(signals: Signals, problem: Problem, progress: Progress) -> Estimates:
     """Tissue from high b-values first; standard deviations as if all parameters had been fitted together."""
     splits = _splits(problem)
-    found = fit_segmented(
-        signals.values, signals.b_values, problem.bounds,
-        split=splits[0], fit_s0=problem.options.fit_s0, progress=progress,
-    )  # fmt: skip
+    given = signals.values, signals.b_values, problem.bounds
+    common = {"fit_s0": problem.options.fit_s0, "progress": progress}
+    if problem.model.name == "triexp":
+        found = fit_triexp_segmented(*given, splits=splits, **common)
+    else:
+        found = fit_segmented(*given, split=splits[0], **common)
     limits = " and ".join(f"{split:g}" for split in splits)
     return _with_sd(found, signals, problem, f"segmented least squares, b = {limits} s/mm2 parts the compartments")
 
@@ -62,7 +66,7 @@ def _splits(problem: Problem) -> tuple[float, ...]:
     Raises:
         InputError: another number of them than the model has kinds of blood.
     """
-    usual = {"biexp": (problem.part.split,)}[problem.model.name]
+    usual = {"biexp": (problem.part.split,), "triexp": problem.part.triexp_splits}[problem.model.name]
     given = problem.options.splits
     if given and len(given) != len(usual):
         raise InputError(

@@ -113,8 +113,8 @@ class FitOptions:
     b_min: float = b_limit_option("lowest")
     b_max: float = b_limit_option("highest")
     splits: tuple[float, ...] = option(
-        (), "b-values that part the compartments in a segmented fit, one for biexp and two for triexp; empty takes those "
-        "of the body part", unit="s/mm2", range=(0.0, 1e5), advanced=True, label="Split at",
+        (), "b-values that part the compartments in a segmented fit, one for biexp and two for triexp; empty takes "
+        "those of the body part", unit="s/mm2", range=(0.0, 1e5), advanced=True, label="Split at",
     )  # fmt: skip
     D_bounds: tuple[float, ...] = bounds_option("D", "mm2/s", 0.1)
     f_bounds: tuple[float, ...] = bounds_option("f", "", 1.0)

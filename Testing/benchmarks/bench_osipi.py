@@ -60,7 +60,7 @@ def networks(data: ReferenceSignals, voxels: int) -> dict[str, dict[str, NDArray
     """What networks find that were trained on simulated signals of SNR 5 to 100 with OSIPI's ranges."""
     training, _ = ivim.simulate(
         ivim.SimulateOptions(
-            voxels=voxels, b_values=tuple(data.b), D_range=(0.3e-3, 3.5e-3), f_range=(0.0, 1.0),
+            n=voxels, b_values=tuple(data.b), D_range=(0.3e-3, 3.5e-3), f_range=(0.0, 1.0),
             D_star_range=(0.005, 0.12), snr=(5.0, 100.0), seed=1,
         )
     )  # fmt: skip
