@@ -33,7 +33,15 @@ from DeepMRILib.panel.task import JobTask
 from DeepMRILib.panel.views import showNumbers, showVolume
 
 THIS_FRAME, ALL_FRAMES = "this frame", "all frames"
-OF_NETWORKS = {"preset", "members", "device"}
+ONLY_OF = {
+    "prior": ("bayes",),
+    "splits": ("segmented",),
+    "seed": ("bayes", METHOD),
+    "preset": (METHOD,),
+    "members": (METHOD,),
+    "device": (METHOD,),
+}
+"""Settings that only some methods have."""
 OF_TRAINING = {"preset", "members", "body_part", "average", "fit_s0", "b_min", "b_max"}
 """Settings that a network has brought with it from its training."""
 ALL_BOUNDS = boundsOfOthers("")
@@ -102,13 +110,10 @@ class IVIMFitTask(JobTask):
 
     def irrelevant(self, parameters: Any) -> set[str]:
         """The settings of other methods and models, and those that a trained network has brought with it."""
-        hidden = boundsOfOthers(parameters.model)
-        if parameters.method != "bayes":
-            hidden.add("prior")
-        if parameters.method != METHOD:
-            hidden |= OF_NETWORKS
-            return hidden if parameters.method == "bayes" else hidden | {"seed"}
-        return hidden | OF_TRAINING | ALL_BOUNDS if parameters.network else hidden
+        hidden, method = boundsOfOthers(parameters.model), parameters.method
+        hidden |= {name for name, methods in ONLY_OF.items() if method not in methods}
+        applied = method == METHOD and parameters.network
+        return hidden | OF_TRAINING | ALL_BOUNDS if applied else hidden
 
     def needsTorch(self, parameters: Any) -> bool:
         """Networks do."""

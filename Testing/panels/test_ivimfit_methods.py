@@ -41,10 +41,23 @@ def shown(panel: Panel, *names: str) -> list[str]:
 
 
 def test_only_settings_that_matter_are_shown(panel: Panel) -> None:
-    names = ("prior", "preset", "members", "seed", "device", "D_bounds", "ADC_bounds", "f1_bounds", "body_part")
+    names = (
+        "prior",
+        "splits",
+        "preset",
+        "members",
+        "seed",
+        "device",
+        "D_bounds",
+        "ADC_bounds",
+        "f1_bounds",
+        "body_part",
+    )
     assert shown(panel, *names) == ["D_bounds", "body_part"]
     panel.choose(method="bayes")
     assert shown(panel, *names) == ["prior", "seed", "D_bounds", "body_part"]
+    panel.choose(method="segmented")
+    assert shown(panel, *names) == ["splits", "D_bounds", "body_part"]
     panel.choose(method="ivimnet", model="triexp")
     assert shown(panel, *names) == ["preset", "members", "seed", "device", "D_bounds", "f1_bounds", "body_part"]
     assert not panel.widget.networkRow.widget.isHidden()
