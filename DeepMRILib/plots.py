@@ -152,7 +152,9 @@ class LossCurve:
 
 
 def loss_plot(curves: Sequence[LossCurve], *, y_label: str = "Loss", width: float = 7.0, height: float = 3.8) -> Figure:
-    """Loss of each epoch on a logarithmic axis: dotted in training, solid in validation, whose lowest is marked.
+    """Loss of each epoch: dotted in training, solid in validation, whose lowest is marked.
+
+    The axis is logarithmic, but for losses that fall below 0, as the negative logarithm of a likelihood does.
 
     Args:
         curves: one per network; colours repeat after seven, and more than seven get no legend of their own.
@@ -173,18 +175,25 @@ def loss_plot(curves: Sequence[LossCurve], *, y_label: str = "Loss", width: floa
             best = int(np.nanargmin(losses))
             mark = MARKERS[n % len(MARKERS)]
             axes.plot(epochs[best], losses[best], mark, color=color, markersize=6, markeredgecolor="white", zorder=4)
-    axes.set_yscale("log")
     ticker = require("matplotlib.ticker", PURPOSE)
     axes.xaxis.set_major_locator(ticker.MaxNLocator(integer=True))
+    losses = np.concatenate([np.ravel(values) for one in curves for values in (one.training, one.validation)])
+    if not np.any(losses <= 0):
+        _log_losses(axes)
+    axes.set_xlabel("Epoch", color=INK, fontsize=9.5)
+    axes.set_ylabel(y_label, color=INK, fontsize=9.5)
+    _loss_legend(axes, curves)
+    return figure
+
+
+def _log_losses(axes: Axes) -> None:
+    ticker = require("matplotlib.ticker", PURPOSE)
+    axes.set_yscale("log")
     axes.yaxis.set_major_formatter(ticker.FuncFormatter(lambda value, _: f"{value:g}"))
     axes.yaxis.set_minor_formatter(
         ticker.FuncFormatter(lambda value, _: f"{value:g}" if f"{value:e}"[0] in "235" else "")
     )
     axes.tick_params(axis="y", which="minor", labelsize=9, labelcolor=INK)
-    axes.set_xlabel("Epoch", color=INK, fontsize=9.5)
-    axes.set_ylabel(y_label, color=INK, fontsize=9.5)
-    _loss_legend(axes, curves)
-    return figure
 
 
 def _loss_legend(axes: Axes, curves: Sequence[LossCurve]) -> None:

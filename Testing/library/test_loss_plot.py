@@ -28,6 +28,14 @@ def test_both_losses_are_drawn_and_the_best_epoch_of_validation_is_marked() -> N
     assert [text.get_text() for text in axes.get_legend().get_texts()] == ["training", "validation"]
 
 
+def test_losses_below_zero_are_drawn_too() -> None:
+    axes = loss_plot([LossCurve("posterior network", EPOCHS, 0.5 - 0.3 * EPOCHS, 0.6 - 0.3 * EPOCHS)]).axes[0]
+    assert axes.get_yscale() == "linear"
+    low, high = axes.get_ylim()
+    assert low < -1.0
+    assert high > 0.2
+
+
 def test_several_trainings_are_told_apart_and_one_without_validation_has_no_mark() -> None:
     curves = [LossCurve(name, EPOCHS, 1 / EPOCHS, 2 / EPOCHS) for name in ("a", "b")]
     curves.append(LossCurve("c", EPOCHS, 1 / EPOCHS, np.full(5, np.nan)))
