@@ -1,6 +1,6 @@
 """A training step of the IVIM networks with its gradient written out by hand.
 
-A network of 1,280 weights computes for some 50 microseconds a step; PyTorch's modules, autograd and optimizer take 2 to
+A network of 1,280 weights computes for some 50 microseconds a step; PyTorch's modules, autograd and optimizer take 3 to
 5 milliseconds around it. Here a step is about 45 tensor operations on buffers that stay, with one flat
 vector for the weights of all members, their gradient and Adam's moments.
 """
@@ -8,17 +8,28 @@ vector for the weights of all members, their gradient and Adam's moments.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
-from torch.nn.functional import elu, hardtanh
 
 from DeepMRILib.ivim.network import EPS, LARGEST_EXPONENT, MOMENTUM, SIGNAL_RANGE, IvimNetwork
 
 _elu_backward = torch.ops.aten.elu_backward.default
 _norm_backward = torch.ops.aten.native_batch_norm_backward.default
 _cut_backward = torch.ops.aten.hardtanh_backward.default
-_sigmoid_backward = torch.ops.aten.sigmoid_backward.default
 BETA1, BETA2, ADAM_EPS = 0.9, 0.999, 1e-8  # PyTorch's defaults
+
+
+@dataclass(frozen=True)
+class _Layer:
+    """Views of a layer's weights and of its gradient, and its output; (groups or, in the first layer, members, ...)."""
+
+    weight: torch.Tensor
+    transposed: torch.Tensor
+    bias: torch.Tensor
+    by_weight: torch.Tensor
+    by_bias: torch.Tensor
+    out: torch.Tensor
 
 
 class Gradient:
@@ -31,138 +42,164 @@ class Gradient:
 
     def __init__(self, network: IvimNetwork, batch: int) -> None:
         self.network, self.plan, self.batch = network, network.plan, batch
-        parameters = list(network.named_parameters())
-        self.flat = torch.cat([value.detach().reshape(-1) for _, value in parameters])
+        self._weights, self._slots = self._flatten(dict(network.named_parameters()))
+        hidden = range(self.plan.depth if self.plan.batch_norm else 0)
+        self._running = [
+            [getattr(network, f"{name}{layer}").view(-1) for name in ("mean", "variance")] for layer in hidden
+        ]
+        self._statistics = [tuple(torch.empty_like(mean) for _ in range(2)) for mean, _ in self._running]
+        self._gains, self._shifts, self._by_gains, self._by_shifts = (
+            [values[f"{name}{layer}"].view(-1) for layer in hidden]
+            for values in (self._weights, self._slots) for name in ("gain", "shift")
+        )  # fmt: skip
+        self._layers = [self._layer(layer) for layer in range(self.plan.depth + 1)]
+        shape = (network.groups, self.plan.width, batch)
+        self._active = [self.flat.new_empty(shape) for _ in range(self.plan.depth)]
+        self._dropped = [self.flat.new_empty(shape) for _ in range(self.plan.depth - 1)]
+        self._upstream = self.flat.new_empty(shape)
+        self._make_output_buffers()
+
+    def _flatten(self, parameters: dict[str, torch.nn.Parameter]) -> tuple[dict, dict]:
+        """Move all parameters into one vector; views of it and of its gradient by name, (groups, ...)."""
+        self.flat = torch.cat([value.detach().reshape(-1) for value in parameters.values()])
         self.gradient = torch.zeros_like(self.flat)
-        self._weights: dict[str, torch.Tensor] = {}
-        self._slots: dict[str, torch.Tensor] = {}
-        start = 0
-        for name, value in parameters:
+        weights, slots, start = {}, {}, 0
+        for name, value in parameters.items():
             part = slice(start, start + value.numel())
             value.data = self.flat[part].view(value.shape)
-            self._weights[name] = value.detach().flatten(0, 1)
-            self._slots[name] = self.gradient[part].view(self._weights[name].shape)
+            weights[name] = value.detach().flatten(0, 1)
+            slots[name] = self.gradient[part].view(weights[name].shape)
             start = part.stop
-        self._running = {name: value.view(-1) for name, value in network.named_buffers() if name[-1].isdigit()}
+        return weights, slots
+
+    def _layer(self, layer: int) -> _Layer:
+        # All sub-networks of a member see the same signals: their first layers are one matrix.
+        count = self.network.groups if layer else self.network.members
+        weight, bias, by_weight, by_bias = (
+            values[f"{name}{layer}"] for values in (self._weights, self._slots) for name in ("weight", "bias")
+        )
+        weight, by_weight = (values.view(count, -1, values.shape[-1]) for values in (weight, by_weight))
+        out = self.flat.new_empty(count, weight.shape[1], self.batch)
+        return _Layer(weight, weight.transpose(1, 2), bias.view(count, -1, 1), by_weight, by_bias, out)
+
+    def _make_output_buffers(self) -> None:
+        members, compartments, batch = self.network.members, self.network.compartments, self.batch
+        minus_b, new = self.network.minus_b, self.flat.new_empty
+        used = slice(len(self.plan.outputs))
+        self._raw = self._layers[-1].out.view(members, -1, batch)[:, used]
+        self._by_raw = torch.zeros_like(self._layers[-1].out)
+        self._by_values = self._by_raw.view(members, -1, batch)[:, used]
+        self._shaped, self._values, self._scratch = (new(self._raw.shape) for _ in range(3))
+        self._rates = self._values[:, 0::2].unsqueeze(2)
+        self._free = self._values[:, 1::2]
+        self._amplitudes = self._free if self.plan.fit_s0 else new(members, compartments, batch)
+        self._decays, self._parts = (new(members, compartments, self.plan.n_b, batch) for _ in range(2))
+        self._predicted, self._difference = (new(members, self.plan.n_b, batch) for _ in range(2))
+        self._flat_difference = self._difference.view(members, 1, -1)
         # Sums over b of a residual times exp(-b R), and the same times -b: what amplitudes and rates are told.
-        scale = 2 / (self.plan.n_b * batch)
-        told = scale * torch.stack([torch.ones_like(network.minus_b[:, 0]), network.minus_b[:, 0]])
-        self._told = told.expand(network.members * network.compartments, -1, -1).contiguous()
-        self._transposed = [self._weights[f"weight{layer}"].transpose(1, 2) for layer in range(self.plan.depth + 1)]
+        sums = 2 / (self.plan.n_b * batch) * torch.stack([torch.ones_like(minus_b[:, 0]), minus_b[:, 0]])
+        self._sums = sums.expand(members * compartments, -1, -1).contiguous()
+        self._told = new(members * compartments, 2, batch)
+        told = self._told.view(members, compartments, 2, batch)
+        self._by_amplitudes, self._by_rates = told[:, :, 0], told[:, :, 1]
 
     def __call__(self, signals: torch.Tensor, masks: Sequence[torch.Tensor], loss: torch.Tensor) -> torch.Tensor:
         """Fill and return ``self.gradient``.
 
         Args:
             signals: (members, n_b, batch) normalised.
-            masks: of dropout for each hidden layer but the last, (groups, width, batch).
+            masks: of dropout for each hidden layer but the last, (groups, width, batch) each, or none.
             loss: (members, 1, 1) receives each member's sum of squares.
         """
-        inputs, caches = self._forward(signals, masks)
-        last = self.plan.depth
-        raw = torch.baddbmm(self._weights[f"bias{last}"].unsqueeze(2), self._weights[f"weight{last}"], inputs[-1])
-        upstream = self._outputs(raw, signals, loss)
-        torch.sum(upstream, 2, out=self._slots[f"bias{last}"])
-        torch.bmm(upstream, inputs[last].transpose(1, 2), out=self._slots[f"weight{last}"])
-        upstream = torch.bmm(self._transposed[last], upstream)
-        self._backward(upstream, inputs, caches, masks)
+        inputs = self._forward(signals, masks)
+        last = self._layers[-1]
+        torch.baddbmm(last.bias, last.weight, inputs[-1], out=last.out)
+        self._outputs(signals, loss)
+        torch.sum(self._by_raw, 2, out=last.by_bias)
+        torch.bmm(self._by_raw, inputs[-1].transpose(1, 2), out=last.by_weight)
+        torch.bmm(last.transposed, self._by_raw, out=self._upstream)
+        self._backward(inputs, masks)
         return self.gradient
 
-    def _forward(
-        self, signals: torch.Tensor, masks: Sequence[torch.Tensor]
-    ) -> tuple[list[torch.Tensor], list[tuple[torch.Tensor, ...]]]:
-        """The input of each layer, and of each hidden layer what its gradient needs."""
-        network = self.network
-        if network.branches == 1:
-            x = signals
-        else:
-            x = signals[:, None].expand(-1, network.branches, -1, -1).reshape(network.groups, -1, self.batch)
-        inputs, caches = [x], []
-        for layer in range(self.plan.depth):
-            weight, bias = self._weights[f"weight{layer}"], self._weights[f"bias{layer}"]
-            z = normed = torch.baddbmm(bias.unsqueeze(2), weight, x)
-            mean = spread = z
+    def _forward(self, signals: torch.Tensor, masks: Sequence[torch.Tensor]) -> list[torch.Tensor]:
+        """The input of each layer."""
+        x, inputs = signals, [signals]
+        for number, (layer, active) in enumerate(zip(self._layers, self._active, strict=False)):
+            torch.baddbmm(layer.bias, layer.weight, x, out=layer.out)
             if self.plan.batch_norm:
-                # Its gradient by the bias, zero but for rounding, is not computed: that slot stays zero.
-                normed, mean, spread = self._normed(layer, z)
-            x = elu(normed, inplace=True)
-            caches.append((z, mean, spread, x))
-            if layer < len(masks):
-                x = x * masks[layer]
-            inputs.append(x)
-        return inputs, caches
-
-    def _normed(self, layer: int, z: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        gain, shift = self._weights[f"gain{layer}"].view(-1), self._weights[f"shift{layer}"].view(-1)
-        mean, variance = self._running[f"mean{layer}"], self._running[f"variance{layer}"]
-        flat, mean, spread = torch.native_batch_norm(
-            z.view(1, -1, self.batch), gain, shift, mean, variance, True, MOMENTUM, EPS
-        )
-        return flat.view(z.shape), mean, spread
-
-    def _outputs(self, raw: torch.Tensor, signals: torch.Tensor, loss: torch.Tensor) -> torch.Tensor:
-        """The gradient by the raw outputs (groups, outputs, batch), and the loss."""
-        network, members = self.network, self.network.members
-        used = raw.view(members, -1, self.batch)[:, : len(self.plan.outputs)]
-        if self.plan.constraint == "abs":
-            shaped, values = used, used.abs()
-        else:
-            shaped = used.sigmoid()
-            values = torch.addcmul(network.low, network.span, shaped)
-        amplitudes, rates = network.amplitudes_and_rates(values)
-        decays = (rates.unsqueeze(2) * network.minus_b).clamp_max_(LARGEST_EXPONENT).exp_()
-        predicted = (amplitudes.unsqueeze(2) * decays).sum(1)
-        difference = hardtanh(predicted, *SIGNAL_RANGE).sub_(signals)
-        flat = difference.view(members, 1, -1)
-        torch.bmm(flat, flat.transpose(1, 2), out=loss)
-        passed = _cut_backward(difference, predicted, *SIGNAL_RANGE)
-        told = torch.bmm(self._told, (passed.unsqueeze(1) * decays).flatten(0, 1))
-        told = told.view(members, network.compartments, 2, self.batch)
-        by_values = torch.zeros_like(raw).view(members, -1, self.batch)
-        used_by = by_values[:, : len(self.plan.outputs)]
-        torch.mul(told[:, :, 1], amplitudes, out=used_by[:, 0::2])
-        if self.plan.fit_s0:
-            used_by[:, 1::2] = told[:, :, 0]
-        else:
-            torch.sub(told[:, :-1, 0], told[:, -1:, 0], out=used_by[:, 1::2])
-        if self.plan.constraint == "abs":
-            used_by.mul_(shaped.sign())
-        else:
-            used_by.copy_(_sigmoid_backward(used_by.mul_(network.span), shaped))
-        return by_values.view(raw.shape)
-
-    def _backward(
-        self,
-        upstream: torch.Tensor,
-        inputs: list[torch.Tensor],
-        caches: list[tuple[torch.Tensor, ...]],
-        masks: Sequence[torch.Tensor],
-    ) -> None:
-        """From the gradient by the last hidden layer's output to those by all weights before."""
-        for layer in reversed(range(self.plan.depth)):
-            z, mean, spread, active = caches[layer]
-            if layer < len(masks):
-                upstream.mul_(masks[layer])
-            upstream = _elu_backward(upstream, 1, 1, 1, True, active)
-            if self.plan.batch_norm:
-                upstream = self._norm_backward(layer, upstream, z, mean, spread)
+                self._normed(number, layer.out, active)
             else:
-                torch.sum(upstream, 2, out=self._slots[f"bias{layer}"])
-            torch.bmm(upstream, inputs[layer].transpose(1, 2), out=self._slots[f"weight{layer}"])
-            if layer:
-                upstream = torch.bmm(self._transposed[layer], upstream)
+                active.copy_(layer.out.view(active.shape))
+            x = torch.celu_(active)  # ELU, for its alpha is 1
+            if number < len(masks):
+                x = torch.mul(active, masks[number], out=self._dropped[number])
+            inputs.append(x)
+        return inputs
 
-    def _norm_backward(
-        self, layer: int, upstream: torch.Tensor, z: torch.Tensor, mean: torch.Tensor, spread: torch.Tensor
-    ) -> torch.Tensor:
+    def _normed(self, layer: int, z: torch.Tensor, out: torch.Tensor) -> None:
         flat = (1, -1, self.batch)
-        gain = self._weights[f"gain{layer}"]
+        torch.native_batch_norm(
+            z.view(flat), self._gains[layer], self._shifts[layer], *self._running[layer], True, MOMENTUM, EPS,
+            out=(out.view(flat), *self._statistics[layer]),
+        )  # fmt: skip
+
+    def _outputs(self, signals: torch.Tensor, loss: torch.Tensor) -> None:
+        """From the raw outputs to the loss, and back to the gradient by the raw outputs."""
+        values, decays, by_values = self._values, self._decays, self._by_values
+        if self.plan.constraint == "abs":
+            torch.abs(self._raw, out=values)
+        else:
+            torch.sigmoid(self._raw, out=self._shaped)
+            torch.addcmul(self.network.low, self.network.span, self._shaped, out=values)
+        if not self.plan.fit_s0:
+            self._amplitudes[:, :-1] = self._free
+            torch.sub(1, self._free.sum(1), out=self._amplitudes[:, -1])
+        torch.mul(self._rates, self.network.minus_b, out=decays)
+        decays.clamp_max_(LARGEST_EXPONENT).exp_()
+        torch.mul(self._amplitudes.unsqueeze(2), decays, out=self._parts)
+        torch.sum(self._parts, 1, out=self._predicted)
+        torch.clamp(self._predicted, *SIGNAL_RANGE, out=self._difference).sub_(signals)
+        torch.bmm(self._flat_difference, self._flat_difference.transpose(1, 2), out=loss)
+        passed = _cut_backward(self._difference, self._predicted, *SIGNAL_RANGE)
+        torch.mul(passed.unsqueeze(1), decays, out=self._parts)
+        torch.bmm(self._sums, self._parts.flatten(0, 1), out=self._told)
+        torch.mul(self._by_rates, self._amplitudes, out=by_values[:, 0::2])
+        if self.plan.fit_s0:
+            by_values[:, 1::2] = self._by_amplitudes
+        else:
+            torch.sub(self._by_amplitudes[:, :-1], self._by_amplitudes[:, -1:], out=by_values[:, 1::2])
+        if self.plan.constraint == "abs":
+            by_values.mul_(torch.sign(self._raw, out=self._scratch))
+        else:  # s (1 - s) times the width of the bounds
+            torch.mul(by_values.mul_(self.network.span), self._shaped, out=self._scratch)
+            torch.addcmul(self._scratch, self._scratch, self._shaped, value=-1, out=by_values)
+
+    def _backward(self, inputs: list[torch.Tensor], masks: Sequence[torch.Tensor]) -> None:
+        """From the gradient by the last hidden layer's output to those by all weights before."""
+        upstream = self._upstream
+        for number in reversed(range(self.plan.depth)):
+            layer = self._layers[number]
+            if number < len(masks):
+                upstream.mul_(masks[number])
+            by_z = _elu_backward(upstream, 1, 1, 1, True, self._active[number])
+            if self.plan.batch_norm:  # takes the bias away again: its gradient stays zero
+                by_z = self._norm_backward(number, by_z)
+            else:
+                torch.sum(by_z, 2, out=self._slots[f"bias{number}"])
+            by_z = by_z.view(layer.out.shape)
+            torch.bmm(by_z, inputs[number].transpose(1, 2), out=layer.by_weight)
+            if number:
+                torch.bmm(layer.transposed, by_z, out=upstream)
+
+    def _norm_backward(self, layer: int, by_normed: torch.Tensor) -> torch.Tensor:
+        flat = (1, -1, self.batch)
         by_z, by_gain, by_shift = _norm_backward(
-            upstream.view(flat), z.view(flat), gain.view(-1), None, None, mean, spread, True, EPS, [True, True, True]
-        )
-        self._slots[f"gain{layer}"].view(-1).copy_(by_gain)
-        self._slots[f"shift{layer}"].view(-1).copy_(by_shift)
-        return by_z.view(z.shape)
+            by_normed.view(flat), self._layers[layer].out.view(flat), self._gains[layer], None, None,
+            *self._statistics[layer], True, EPS, [True, True, True],
+        )  # fmt: skip
+        self._by_gains[layer].copy_(by_gain)
+        self._by_shifts[layer].copy_(by_shift)
+        return by_z
 
 
 class FlatAdam:

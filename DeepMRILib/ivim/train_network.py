@@ -231,15 +231,14 @@ class _Training:
     def _train(self, number: int) -> NDArray:
         """One epoch; each member's mean loss over its signals, each at the weights that it met."""
         self.network.train()
-        batches = torch.from_numpy(self.data.epoch(number)).to(self.device)
-        steps, members = batches.shape[:2]
-        sums = torch.empty(steps, members, 1, 1, device=self.device)
+        batches = torch.from_numpy(self.data.epoch(number)).to(self.device).unbind()
+        steps = len(batches)
+        sums = torch.empty(steps, self.plan.members, 1, 1, device=self.device)
         for first in range(0, steps, STEPS_PER_BLOCK):
             block = range(first, min(first + STEPS_PER_BLOCK, steps))
             masks = torch.from_numpy(self.data.masks(number, first, len(block))).to(self.device)
-            for step in block:
-                gradient = self.gradient(batches[step], masks[step - first], sums[step])
-                self.adam.step(gradient)
+            for step, dropout in zip(block, masks.unbind(), strict=True):
+                self.adam.step(self.gradient(batches[step], dropout.unbind(), sums[step]))
             self.reporter.tell((number - 1 + block.stop / steps) / self.plan.epochs, self._message())
             self._stop_if_wanted()
         return sums.mean(dim=0).flatten().double().cpu().numpy() / (self.plan.n_b * self.data.batch)
