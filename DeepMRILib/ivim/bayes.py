@@ -1,10 +1,11 @@
 """Bi-exponential IVIM by Bayes' rule: posterior means and standard deviations of all voxels.
 
-    p(D, f, D*, S0, sigma | signal)  ~  p(signal | D, f, D*, S0, sigma)  p(D) p(f) p(D*) p(sigma)
+    p(D, f, D*, S0, sigma | signal)  ~  p(signal | D, f, D*, S0, sigma)  p(D, f, D*) p(sigma)
 
 The integrals are sums over a grid that is fitted to each voxel (``bayes_box``, ``bayes_grid``): no random numbers and
-no normal approximation. The prior of D, f and D* is flat or learned from all voxels together (``prior``); the noise of
-all voxels is learned from their least-squares residuals (``bayes_noise``).
+no normal approximation. The prior of D, f and D* is flat or learned from all voxels together (``prior``): a mixture of
+a few classes of tissue, so that one of few voxels is not given the values of the others. The noise of all voxels is
+learned from their least-squares residuals (``bayes_noise``).
 
 Shrinkage towards what the other voxels tell: Orton et al., Magn Reson Med 2014;71:411-420 (normal densities, Markov
 chains); a prior from the data by empirical Bayes: Efron, Large-Scale Inference, Cambridge 2010; for IVIM, from the

@@ -109,6 +109,33 @@ def test_samples_follow_the_densities_and_the_bounds() -> None:
     np.testing.assert_array_equal(found["D"], again["D"])
 
 
+def test_samples_keep_a_rare_tissue_whose_parameters_go_together() -> None:
+    rng = np.random.default_rng(8)
+    rare = rng.random(4000) < 0.04
+    D, f, D_star = (np.where(rare, *values) for values in ((2e-3, 1e-3), (0.1, 0.45), (0.03, 0.08)))
+    prior = estimate_prior(biexp(B_VALUES, D, f, D_star) + rng.normal(0, 0.02, (4000, 11)), B_VALUES)
+    assert prior.weights.sum() == pytest.approx(1)
+    assert prior.weights[0] >= 0.05  # of the flat class
+    found = prior.sample(40_000, np.random.default_rng(9))
+    alike = (np.abs(found["D"] - 2e-3) < 5e-4) & (np.abs(found["f"] - 0.1) < 0.1)
+    assert 0.03 < alike.mean() < 0.06
+    assert np.median(found["D_star"][alike]) == pytest.approx(0.03, rel=0.25)
+
+
+def test_many_alike_voxels_are_one_class_and_the_overall_density_is_that_of_all() -> None:
+    data = simulate(2000, 50, seed=16)
+    prior = estimate_prior(data.signals, data.b)
+    assert len(prior.classes) <= 3
+    expected = sum(weight * kind.f.mass for weight, kind in zip(prior.weights, prior.classes, strict=True))
+    np.testing.assert_allclose(prior.f.mass, expected)
+    place = (np.array([1e-3]), np.array([0.3]), np.log([0.05]))
+    parts = [
+        weight * np.exp(kind.D.log_density(place[0]) + kind.f.log_density(place[1]) + kind.D_star.log_density(place[2]))
+        for weight, kind in zip(prior.weights, prior.classes, strict=True)
+    ]
+    np.testing.assert_allclose(np.exp(prior.log_density(*place)), sum(parts))
+
+
 def test_the_same_seed_gives_the_same_prior() -> None:
     signals = np.tile(simulate(2600, 20, seed=15).signals, (2, 1))
     one, other, third = (estimate_prior(signals, B_VALUES, seed=seed) for seed in (1, 1, 2))
