@@ -116,14 +116,29 @@ def test_heavy_packages_are_imported_inside_functions(path: Path) -> None:
     assert not [f"{item.line}: {item.name}" for item in heavy]
 
 
+def loading_torch() -> set[str]:
+    """The files whose import loads PyTorch or another heavy package: those that name it at their top, and network*.py
+    and train*.py that import such a file there."""
+    at_top = {path: {item for item in imports(path) if item.at_file_scope} for path in SOURCES}
+    found = {dotted(path) for path, items in at_top.items() if any(item.top in HEAVY - SLICER for item in items)}
+    while True:
+        further = {
+            dotted(path)
+            for path, items in at_top.items()
+            if may_hold_torch(path) and any(item.name in found for item in items)
+        }
+        if further <= found:
+            return found
+        found |= further
+
+
 def test_files_with_torch_at_the_top_are_imported_late() -> None:
     """Nothing imports them at its own top but one another."""
-    torch_files = [p for p in SOURCES if any(i.at_file_scope and i.top in HEAVY - SLICER for i in imports(p))]
-    names = {dotted(path) for path in torch_files}
+    names = loading_torch()
     early = {
         f"{identify(path)}:{item.line}"
         for path in SOURCES + ENTRY_FILES
-        if path not in torch_files
+        if dotted(path) not in names
         for item in imports(path)
         if item.at_file_scope and item.name in names
     }
