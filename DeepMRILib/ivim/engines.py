@@ -1,4 +1,4 @@
-"""The engines that need no network: least squares, segmented and Bayesian."""
+"""The engine of each method: least squares, segmented, Bayesian, and a network trained on the series."""
 
 from __future__ import annotations
 

@@ -1,7 +1,10 @@
-"""Self-supervised networks as engines of a fit: trained on one series, or trained before and applied.
+"""Networks as engines of a fit: trained on one series, or trained before and applied.
 
-The network's loss is the distance between a voxel's signals and the curve of the parameters that it gives for them;
-no true values are needed (Barbieri et al., Magn Reson Med 2020;83:312; Kaandorp et al., 2021;86:2250).
+No true values of patients are needed. The presets ``optim`` and ``orig`` are self-supervised: the loss is the distance
+between a voxel's signals and the curve of the parameters that the network gives for them (Barbieri et al., Magn Reson
+Med 2020;83:312; Kaandorp et al., 2021;86:2250). The networks of ``default`` learn from simulated signals, whose truth
+is known and whose prior and noise are those of the study (``train_posterior``); they give means and standard deviations
+of the posterior.
 """
 
 from __future__ import annotations
@@ -33,11 +36,15 @@ if TYPE_CHECKING:
 
 LOSS_COLUMNS = ("epoch", "loss", "validation_loss", "learning_rate")
 FEWEST_VOXELS = 200
-"""A tenth is kept for validation, and with fewer the rest is not even one full batch of 128."""
+"""Of self-supervised networks a tenth is kept for validation, and with fewer the rest is not even one full batch of
+128. Those of ``default`` learn from simulated signals, but what is usual in the study and its noise from these voxels.
+"""
 ALONE = (
-    "The network was trained on this series alone, so its estimates lean towards what this series holds, and "
+    "The network was trained on this series alone{how}, so its estimates lean towards what this series holds, and "
     "differences between cases are biased: for a study train one network on all series with ivim.train."
 )
+POSTERIOR = "default"
+"""The preset whose networks are trained on simulated signals."""
 
 
 def train_on_series(signals: Signals, problem: Problem, progress: Progress) -> Estimates:
@@ -47,7 +54,7 @@ def train_on_series(signals: Signals, problem: Problem, progress: Progress) -> E
     return replace(
         found,
         engine=f"{engine_words(problem.options)}, trained on this series",
-        notes=(ALONE, *plan_notes(plan, problem), *found.notes),
+        notes=(alone_note(problem), *plan_notes(plan, problem), *found.notes),
         device=trained.device,
         training=loss_curve(trained.history),
     )
@@ -83,8 +90,8 @@ def learn(
     if len(signals) < FEWEST_VOXELS:
         raise InputError(
             f"There {'is 1 voxel' if len(signals) == 1 else f'are {len(signals)} voxels'} to train on, and a network "
-            f"needs at least {FEWEST_VOXELS}: a tenth of them is kept to see when to stop, and fewer do not fill one "
-            "step. Take a larger mask or more series, apply a trained network, or choose the method lsq."
+            f"needs at least {FEWEST_VOXELS}: {_why_so_many(options)}. Take a larger mask or more series, apply a "
+            "trained network, or choose the method lsq."
         )
     limit = {"epochs": epochs} if epochs else {}
     plan = plan_for(
@@ -93,6 +100,12 @@ def learn(
     )  # fmt: skip
     trained = train_network(signals, plan, device=options.device, checkpoint=checkpoint, progress=progress)
     return plan, trained
+
+
+def _why_so_many(options: FitOptions) -> str:
+    if options.preset == POSTERIOR:
+        return "the noise and what is usual are learned from them"
+    return "a tenth of them is kept to see when to stop, and fewer do not fill one step"
 
 
 def loss_curve(history: Table) -> Table:
@@ -107,10 +120,26 @@ def plan_notes(plan: NetworkPlan, problem: Problem) -> tuple[str, ...]:
     return (f"The network {plan.preset} does not fit S0: the mean signal at the lowest b-value stands for it.",)
 
 
+def alone_note(problem: Problem) -> str:
+    """What a training on one series means for the estimates."""
+    if problem.options.preset != POSTERIOR:
+        return ALONE.format(how="")
+    learned = "noise" if problem.model.name == "triexp" else "prior and noise"
+    return ALONE.format(how=f" (on simulated signals with its {learned})")
+
+
 def engine_words(options: FitOptions) -> str:
-    """What kind of network it is."""
-    members = f"{options.members} networks" if options.members > 1 else "network"
-    return f"self-supervised {members}, preset {options.preset} (IVIM-NET, DeepMRILib.ivim.ivimnet)"
+    """What kind of network it is, and what it learned from."""
+    posterior = options.preset == POSTERIOR
+    kind = "posterior" if posterior else "self-supervised"
+    networks = f"{options.members} {kind} networks" if options.members > 1 else f"{kind} network"
+    if not posterior:
+        return f"{networks}, preset {options.preset} (IVIM-NET, DeepMRILib.ivim.train_network)"
+    prior = "a flat prior and the study's noise" if options.model == "triexp" else "the study's own prior and noise"
+    return (
+        f"{networks}, preset {options.preset}, supervised by signals simulated from {prior} "
+        "(DeepMRILib.ivim.train_posterior)"
+    )
 
 
 def apply(
@@ -155,7 +184,7 @@ def apply(
         "ivim.fit" if whole_fit else "ivim.apply",
         volume,
         problem,
-        engine_of(trained),
+        applying(trained),
         mask=mask,
         labels=labels,
         progress=progress,
@@ -166,7 +195,7 @@ def apply(
     return replace(result, provenance=replace(made, inputs={**made.inputs, "network": network}))
 
 
-def engine_of(trained: TrainedModel) -> Engine:
+def applying(trained: TrainedModel) -> Engine:
     """The engine that applies a network."""
 
     def engine(signals: Signals, problem: Problem, progress: Progress) -> Estimates:
@@ -196,8 +225,9 @@ def _estimates(
     names = problem.model.parameters
     sd = {name: found[f"{name}_sd"] for name in names if f"{name}_sd" in found}
     left_out = int(np.isnan(found["D"]).sum())
-    notes = (
-        (f"{left_out:,} voxels whose signal rises with b were left out: no decay explains them.",) if left_out else ()
-    )
+    why = "whose signal rises with b were left out: no decay explains them"
+    if not plan.voxel_filter:
+        why = "without a positive signal at the lowest b-value were left out"
+    notes = (f"{left_out:,} voxels {why}.",) if left_out else ()
     place = "cpu" if options.device == "auto" else resolve(options.device)  # such small networks gain nothing elsewhere
     return Estimates({name: found[name] for name in names}, sd, "", notes, seed=options.seed, device=place)

@@ -62,7 +62,8 @@ def preset_option() -> Any:
     """Which network."""
     return option(
         "default",
-        "Network: optim (Kaandorp 2021) and orig (Barbieri 2020) as published, default as described in the README",
+        "Network: optim (Kaandorp 2021) and orig (Barbieri 2020) as published, self-supervised; default gives the mean "
+        "of the posterior and learns from simulated signals",
     )
 
 
@@ -93,7 +94,7 @@ class FitOptions:
     method: Method = option(
         "lsq",
         "lsq: least squares in each voxel; segmented: tissue from high b-values first; bayes: mean of the posterior; "
-        "ivimnet: self-supervised network",
+        "ivimnet: neural network, trained on this series or before",
     )
     model: Model = option(
         "biexp", "Signal equation: biexp (D, f, D*), triexp (two kinds of blood), adc (one exponential)"

@@ -12,7 +12,7 @@ from DeepMRILib import device as devices
 from DeepMRILib import options as settings
 from DeepMRILib.errors import InputError, OutputError, require
 from DeepMRILib.ivim.engine import Problem
-from DeepMRILib.ivim.ivimnet import ALONE, engine_words, learn, loss_curve, plan_notes
+from DeepMRILib.ivim.ivimnet import alone_note, engine_words, learn, loss_curve, plan_notes
 from DeepMRILib.ivim.options import (
     Average,
     BodyPart,
@@ -177,7 +177,7 @@ def _provenance(
     notes: tuple[str, ...],
     seconds: dict[str, float],
 ) -> Provenance:
-    alone = () if len(study.series) > 1 else (ALONE,)
+    alone = () if len(study.series) > 1 else (alone_note(problem),)
     return Provenance(
         "ivim.train",
         engine_words(problem.options),
