@@ -12,12 +12,13 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from DeepMRILib.errors import InputError
+from DeepMRILib.ivim.noise import Noise, with_noise
 from DeepMRILib.ivim.phantom_anatomy import anatomy
 from DeepMRILib.ivim.phantom_shapes import NoiseField, Points, Shape
 from DeepMRILib.ivim.phantom_tissues import LABELS, TISSUES
@@ -49,7 +50,7 @@ class PhantomOptions:
         (0, 10, 20, 30, 40, 60, 80, 100, 150, 200, 400, 600, 800), "b-values", unit="s/mm2", range=(0.0, 10000.0)
     )
     directions: int = option(1, "Images at each b-value above 0, of different gradient directions", range=(1, 64))
-    noise: Literal["rician", "gaussian", "none"] = option("rician", "Kind of noise; rician is that of magnitude images")
+    noise: Noise = option("rician", "Kind of noise; rician is that of magnitude images")
     snr: float = option(30.0, "Signal of liver at b = 0 over the noise's standard deviation", range=(1.0, 10000.0))
     seed: int = option(0, "Which noise: the same seed gives the same images", range=(0, 2**31 - 1))
     subject: int = option(0, "Which anatomy: another number gives another subject", range=(0, 2**31 - 1), advanced=True)
@@ -123,7 +124,8 @@ def make_phantom(options: PhantomOptions = PhantomOptions(), progress: Progress 
         for name in PARAMETERS:
             truth[name][..., k] = maps[name]
     progress(0.9, "Adding noise")
-    series = _with_noise(series, _sigma(truth["S0"], labels, options), options)
+    sigma = _sigma(truth["S0"], labels, options)
+    series = with_noise(series, sigma, options.noise, np.random.default_rng(options.seed))
     progress(1.0, "Phantom ready")
     names = {LABELS[key]: tissue.name for key, tissue in TISSUES.items()}
     volumes = {name: Volume(array, affine) for name, array in truth.items()}
@@ -261,14 +263,3 @@ def _sigma(s0: NDArray, labels: NDArray, options: PhantomOptions) -> float:
     """Standard deviation of the noise: liver's mean signal over the SNR; its nominal signal if no liver is in view."""
     liver = s0[labels == LABELS["liver"]]
     return float(liver.mean() if liver.size else LIVER_SIGNAL) / options.snr
-
-
-def _with_noise(series: NDArray, sigma: float, options: PhantomOptions) -> NDArray:
-    """Noise of equal strength in all images; Rician is the magnitude of a complex signal with noise in both parts."""
-    if options.noise == "none":
-        return series
-    rng = np.random.default_rng(options.seed)
-    series += sigma * rng.standard_normal(series.shape, dtype=np.float32)
-    if options.noise == "rician":
-        np.hypot(series, sigma * rng.standard_normal(series.shape, dtype=np.float32), out=series)
-    return series

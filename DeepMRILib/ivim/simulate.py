@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from DeepMRILib.errors import InputError
 from DeepMRILib.ivim.models import MODELS
+from DeepMRILib.ivim.noise import Noise, with_noise
 from DeepMRILib.ivim.options import Model
 from DeepMRILib.options import option, to_json, validate
 from DeepMRILib.progress import Progress, silent
@@ -43,7 +44,6 @@ MAX_VALUES = 250_000_000
 """Voxels times images: 1 GB of float32."""
 SLOW_TO_FAST = {"adc": (), "biexp": ("D", "D_star"), "triexp": ("D", "D_star1", "D_star2")}
 
-Noise = Literal["gaussian", "rician", "none"]
 Interval = tuple[float, float]
 
 
@@ -234,12 +234,7 @@ def _parameters(ranges: Mapping[str, Interval], n: int, random: np.random.Genera
 
 
 def _with_noise(clean: NDArray, options: SimulateOptions, streams: Mapping[str, np.random.Generator]) -> NDArray:
-    if options.noise == "none":
-        return clean
     low, high = options.snr[0], options.snr[-1]
     snr = low * (high / low) ** streams["snr"].random((len(clean), 1))
-    sigma = options.S0 / snr
-    noisy = clean + sigma * streams["noise"].standard_normal(clean.shape)
-    if options.noise == "gaussian":
-        return noisy
-    return np.hypot(noisy, sigma * streams["second channel of the noise"].standard_normal(clean.shape))
+    second = streams["second channel of the noise"]
+    return with_noise(clean, options.S0 / snr, options.noise, streams["noise"], second)

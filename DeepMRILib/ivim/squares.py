@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 
 from DeepMRILib.errors import InputError
 from DeepMRILib.ivim.models import biexp
+from DeepMRILib.ivim.noise import Noise, with_noise
 from DeepMRILib.ivim.result import PhantomResult
-from DeepMRILib.ivim.simulate import MAX_VALUES, PUBLISHED_B_VALUES, Noise
+from DeepMRILib.ivim.simulate import MAX_VALUES, PUBLISHED_B_VALUES
 from DeepMRILib.options import option, to_json, validate
 from DeepMRILib.progress import Progress, silent
 from DeepMRILib.results import Provenance
@@ -85,7 +86,8 @@ def squares(options: SquaresOptions = SquaresOptions(), *, progress: Progress | 
         inside = slice(round(square.margin * options.size), options.size - round(square.margin * options.size))
         labels[inside, inside] = label
     maps = {name: _map(name, labels) for name in ("D", "f", "D_star")}
-    signals = _with_noise(biexp(b_values, **maps), options).astype(np.float32)
+    random = np.random.default_rng(np.random.SeedSequence(options.seed, spawn_key=(SQUARES_KEY,)))
+    signals = with_noise(biexp(b_values, **maps), 1 / options.snr, options.noise, random).astype(np.float32)
     maps["S0"] = np.ones(labels.shape)
     progress(1.0, "Squares ready")
     affine = np.eye(4)
@@ -109,11 +111,3 @@ def squares(options: SquaresOptions = SquaresOptions(), *, progress: Progress | 
 
 def _map(name: str, labels: NDArray) -> NDArray:
     return np.array([getattr(square, name) for square in SQUARES])[labels - 1]
-
-
-def _with_noise(clean: NDArray, options: SquaresOptions) -> NDArray:
-    if options.noise == "none":
-        return clean
-    random = np.random.default_rng(np.random.SeedSequence(options.seed, spawn_key=(SQUARES_KEY,)))
-    noisy = clean + random.standard_normal(clean.shape) / options.snr
-    return noisy if options.noise == "gaussian" else np.hypot(noisy, random.standard_normal(clean.shape) / options.snr)
