@@ -1,8 +1,10 @@
-# make demo: fit an abdomen-sized phantom and write demo/index.html.   make test: lint and all tests.
+# make demo: fit an abdomen-sized phantom by every method and write demo/index.html.   make test: lint and all tests.
+# make demo EXTRAS=cli leaves out PyTorch and with it the networks.
 # Both set up everything they need in .venv; nothing is needed but Python 3.10 or later and make.
 PYTHON ?= python3
 VENV := .venv
 PY ?= 3.12
+EXTRAS ?= cli,torch
 OTHER := .venv-$(PY)
 OTHER_PYTHON ?= python$(PY)
 ifeq ($(OS),Windows_NT)
@@ -31,10 +33,11 @@ benchmarks: $(VENV)/test.stamp
 
 pictures: $(VENV)/test.stamp
 	$(VENV)/$(BIN)/python Utilities/make_screenshots.py
+	$(VENV)/$(BIN)/python Utilities/make_report_pictures.py
 
 $(VENV)/demo.stamp: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(VENV)/$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[cli]"
+	$(VENV)/$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[$(EXTRAS)]"
 	@touch $@
 
 $(VENV)/test.stamp: pyproject.toml constraints.txt

@@ -1,4 +1,4 @@
-"""Write the tables of settings into the README: made from the options classes, like everything else about a setting.
+"""Write the tables of settings and bounds into the docs: made from the code, like everything else about a setting.
 
 python Utilities/update_docs.py [--check]
 """
@@ -7,51 +7,82 @@ from __future__ import annotations
 
 import re
 import sys
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from DeepMRILib.ivim.bounds import BODY_PARTS
-from DeepMRILib.ivim.quantities import PARAMETERS
+from DeepMRILib.ivim.bounds import BODY_PARTS, BodyPart
+from DeepMRILib.ivim.models import MODELS
+from DeepMRILib.ivim.quantities import QUANTITIES
 from DeepMRILib.jobs import find_job
 from DeepMRILib.options import markdown_table
 
-README = ROOT / "README.md"
-PLACE = re.compile(r"(<!-- settings of (?P<job>[\w.]+) -->\n).*?(<!-- end -->)", re.DOTALL)
+PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
+PLACE = re.compile(r"(<!-- (?P<kind>settings|bounds|splits) of (?P<of>[\w.]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
-BOUNDS = re.compile(r"(<!-- bounds of the fit -->\n).*?(<!-- end -->)", re.DOTALL)
+def bounds_table(model: str) -> str:
+    """The bounds of each body part for a model; parts with the same bounds share a row."""
+    names = MODELS[model].parameters
+    heads = ["S0, relative" if name == "S0" else _head(name) for name in names]
+
+    def cells(part: BodyPart) -> Iterable[str]:
+        bounds = part.bounds_of(model).as_dict()
+        return (f"{bounds[name][0]:g} to {bounds[name][1]:g}" for name in names)
+
+    return _by_part(heads, cells)
 
 
-def bounds_table() -> str:
-    """The bounds of each body part; parts with the same bounds share a row."""
-    rows: dict[tuple, list[str]] = {}
+def _head(name: str) -> str:
+    unit = QUANTITIES[name].unit
+    return f"{QUANTITIES[name].label} (mm²/s)" if unit == "mm2/s" else QUANTITIES[name].label
+
+
+def splits_table() -> str:
+    """The b-values that part the compartments in a segmented fit, by body part."""
+    heads = ["bi-exponential (s/mm²)", "tri-exponential (s/mm²)"]
+    return _by_part(heads, lambda part: (f"{part.split:g}", " and ".join(f"{b:g}" for b in part.triexp_splits)))
+
+
+def _by_part(heads: list[str], cells: Callable[[BodyPart], Iterable[str]]) -> str:
+    rows: dict[tuple[str, ...], list[str]] = {}
     for name, part in BODY_PARTS.items():
-        rows.setdefault(tuple(getattr(part.bounds, key) for key in PARAMETERS), []).append(name)
-    lines = ["| body part | D (mm²/s) | f | D* (mm²/s) | S0, relative |", "|---|---|---|---|---|"]
-    for bounds, names in rows.items():
-        lines.append(f"| {', '.join(names)} | " + " | ".join(f"{low:g} to {high:g}" for low, high in bounds) + " |")
+        rows.setdefault(tuple(cells(part)), []).append(name)
+    lines = [f"| body part | {' | '.join(heads)} |", "|---" * (len(heads) + 1) + "|"]
+    lines += [f"| {', '.join(names)} | {' | '.join(values)} |" for values, names in rows.items()]
     return "\n".join(lines)
+
+
+def table(kind: str, of: str) -> str:
+    """One marked table."""
+    if kind == "settings":
+        return markdown_table(find_job(of).options_type)
+    return bounds_table(of) if kind == "bounds" else splits_table()
 
 
 def updated(text: str) -> str:
     """The text with each marked table made anew."""
-    text = BOUNDS.sub(lambda found: f"{found[1]}{bounds_table()}\n{found[2]}", text)
-    return PLACE.sub(lambda found: f"{found[1]}{markdown_table(find_job(found['job']).options_type)}\n{found[3]}", text)
+    return PLACE.sub(lambda found: f"{found[1]}{table(found['kind'], found['of'])}\n{found[4]}", text)
 
 
 def main() -> int:
-    """Rewrite the README, or with --check say whether it is up to date."""
-    text = README.read_text(encoding="utf-8")
-    fresh = updated(text)
-    if fresh == text:
-        return 0
-    if "--check" in sys.argv[1:]:
-        print("README.md is out of date: run python Utilities/update_docs.py")
+    """Rewrite the pages, or with --check say whether they are up to date."""
+    stale = []
+    for page in PAGES:
+        text = page.read_text(encoding="utf-8")
+        fresh = updated(text)
+        if fresh != text:
+            stale.append(page)
+            if "--check" not in sys.argv[1:]:
+                page.write_text(fresh, encoding="utf-8")
+    names = ", ".join(str(page.relative_to(ROOT)) for page in stale)
+    if stale and "--check" in sys.argv[1:]:
+        print(f"Out of date: {names}. Run python Utilities/update_docs.py")
         return 1
-    README.write_text(fresh, encoding="utf-8")
-    print("README.md updated")
+    if stale:
+        print(f"Updated: {names}")
     return 0
 
 
