@@ -15,7 +15,8 @@ sum of the voxels' posteriors over all cells is then all that a round needs: wit
 densities there, whichever voxel it is.
 
 The settings were chosen on nested squares (seeds 5 to 8, SNR 20 and 50), on uniform parameters (SNR 20 and 50) and on
-five tissues with 10 % spread, one of them 2 % of the voxels (SNR 25 and 30), all simulated for this.
+five tissues with 10 % spread, one of them 2 % of the voxels (SNR 25 and 30), all simulated for this; CLASS_VOXELS
+also with the real kidneys of bench_abdomen.py in view, for which that benchmark is a check and no validation.
 """
 
 from __future__ import annotations

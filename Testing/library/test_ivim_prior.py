@@ -7,6 +7,7 @@ import pytest
 from benchmarks.ivim_reference import B_VALUES, RANGES, simulate
 from scipy.special import polygamma
 
+from DeepMRILib.ivim import prior as prior_module
 from DeepMRILib.ivim.bayes_noise import _inverse_trigamma, learn_noise
 from DeepMRILib.ivim.bounds import Bounds
 from DeepMRILib.ivim.leastsquares import fit_biexp
@@ -136,9 +137,10 @@ def test_many_alike_voxels_are_one_class_and_the_overall_density_is_that_of_all(
     np.testing.assert_allclose(np.exp(prior.log_density(*place)), sum(parts))
 
 
-def test_the_same_seed_gives_the_same_prior() -> None:
-    signals = np.tile(simulate(2600, 20, seed=15).signals, (2, 1))
+def test_the_same_seed_gives_the_same_prior(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(prior_module, "SUBSET", 800)  # the seed chooses the voxels where there are more
+    signals = simulate(1600, 20, seed=15).signals
     one, other, third = (estimate_prior(signals, B_VALUES, seed=seed) for seed in (1, 1, 2))
     np.testing.assert_array_equal(one.D_star.mass, other.D_star.mass)
     assert not np.array_equal(one.D_star.mass, third.D_star.mass)
-    assert np.abs(one.D_star.mass - third.D_star.mass).sum() < 0.2
+    assert np.abs(one.D_star.mass - third.D_star.mass).sum() < 0.5
