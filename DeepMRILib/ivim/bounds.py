@@ -75,7 +75,7 @@ class TriexpBounds(_Intervals):
         S0: as in ``Bounds``.
 
     Raises:
-        InputError: as ``Bounds``, or the rates' intervals overlap.
+        InputError: as ``Bounds``, or the rates' intervals overlap or are one and the same value.
     """
 
     D: Interval = (0.0, 0.005)
@@ -98,6 +98,11 @@ class TriexpBounds(_Intervals):
                 raise InputError(
                     f"The bounds of {slower} are {low} and those of {faster} {high}; they must not overlap, or the two "
                     "cannot be told apart. Choose one limit between them."
+                )
+            if high[1] <= low[0]:
+                raise InputError(
+                    f"The bounds of {slower} are {low} and those of {faster} {high}; they leave no room for "
+                    f"{faster} above {slower}."
                 )
 
 

@@ -19,7 +19,8 @@ from DeepMRILib.ivim.batches import UNIT, Samples, checked_signals, checked_work
 from DeepMRILib.ivim.bounds import TriexpBounds
 from DeepMRILib.ivim.models import TRIEXP_PARAMETERS, triexp
 from DeepMRILib.ivim.triexp_amplitudes import Polytope
-from DeepMRILib.ivim.triexp_descent import Descent, RateBox
+from DeepMRILib.ivim.triexp_box import RateBox, parameters_within
+from DeepMRILib.ivim.triexp_descent import Descent
 from DeepMRILib.ivim.triexp_rates import TriexpProblem
 from DeepMRILib.ivim.varpro import BLOCK, as_blocks
 from DeepMRILib.progress import Progress, silent
@@ -32,7 +33,7 @@ STARTS = np.array([
 SNR 15 to 100 with 11 or 18 b-values, the first alone finds 96.7 %, three find 99.5 %, all six 99.97 %.
 """
 
-FIRST_ROUNDS = (3, 1, 1, 2)
+FIRST_ROUNDS = (2, 1, 1, 1, 2)
 """Newton steps in each round, after which valleys are given up: first for a batch of voxels,"""
 
 LATER_ROUNDS = (1, 2, 3, 4, 6, 10, 20, 40)
@@ -44,14 +45,11 @@ MARGIN = 0.2
 ROUGH = 1e-5
 """or within this fraction of the signal's power,"""
 
-SAME = 0.02
+SAME = 0.1
 """unless its D (um2/ms), log D*1 and log D*2 are all within this of the best one's: then it is the same valley."""
 
 BATCH = 16 * BLOCK
 """Voxels that go on together."""
-
-NO_FRACTION = 1e-9
-"""A fraction below this is rounding: the compartment is not there."""
 
 MESSAGE = "Least squares"
 
@@ -135,26 +133,13 @@ class _Fit:
                 valleys.follow(self.problem, self.box, slice(start, start + BATCH), FIRST_ROUNDS)
             valleys.follow(self.problem, self.box, slice(len(y)), LATER_ROUNDS)
             rates, amplitudes = valleys.deepest()
-            parameters = self._parameters(rates[:, : scale.size], amplitudes[:, : scale.size])
+            n = scale.size
+            parameters = parameters_within(self.bounds, self.S0, rates[:, :n], amplitudes[:, :n])
             parameters["S0"] *= scale
             model = triexp(self.b_values, *(parameters[name] for name in TRIEXP_PARAMETERS))
             parameters["rss"] = ((signals - model) ** 2).sum(axis=1)
         for name, values in parameters.items():
             self.found[name][voxels] = np.where(np.isnan(scale), np.nan, values)
-
-    def _parameters(self, rates: NDArray, amplitudes: NDArray) -> dict[str, NDArray]:
-        """The parameters from rates in um2/ms and amplitudes, each (3, n); S0 is relative."""
-        bounds = self.bounds
-        total = amplitudes.sum(axis=0)
-        f1, f2 = amplitudes[1:] / total
-        f1, f2 = (np.clip(np.where(f < NO_FRACTION, 0, f), *limits) for f, limits in ((f1, bounds.f1), (f2, bounds.f2)))
-        f2 = np.where(f1 + f2 > 1, np.maximum(1 - f1, bounds.f2[0]), f2)
-        found = {"f1": f1, "f2": f2, "S0": np.clip(total, *self.S0)}
-        rest = np.where(1 - f1 - f2 < NO_FRACTION, 0, 1)
-        low = self.box.low[:, 0] / UNIT
-        for name, rate, lowest, fraction in zip(("D", "D_star1", "D_star2"), rates, low, (rest, f1, f2), strict=True):
-            found[name] = np.clip(np.where(fraction > 0, rate / UNIT, lowest), *getattr(bounds, name))
-        return found
 
 
 class _Valleys:

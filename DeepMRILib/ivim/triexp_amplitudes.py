@@ -4,8 +4,8 @@
     with  S0 = a + c1 + c2 in its bounds,  c1 / S0 and c2 / S0 in those of f1 and f2,  a >= 0
 
 The bounds cut a polytope out of the space of x, the same one for every voxel. A convex function has its minimum over a
-polytope where it has that over the plane of one of the faces; there are at most 23 of them (the solid itself, sides and
-edges with their ends), so all are tried at once. Arrays have the voxels last.
+polytope where it has that over the plane of one of the faces: the solid itself, at most seven sides, and at most 15
+edges with their ends, tried in this order. Arrays have the voxels last.
 """
 
 from __future__ import annotations

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 from numpy.typing import NDArray
 
-from DeepMRILib.ivim.batches import UNIT
-from DeepMRILib.ivim.bounds import TriexpBounds
-from DeepMRILib.ivim.ratesearch import FLOOR, RATIO, TOLERANCE
+from DeepMRILib.ivim.ratesearch import FLOOR, TOLERANCE
 from DeepMRILib.ivim.triexp_amplitudes import PAIRS, SINGULAR, inverted, quadratic, times
+from DeepMRILib.ivim.triexp_box import RateBox
 from DeepMRILib.ivim.triexp_rates import DIAGONAL, SYMMETRIC, TriexpProblem
 
 LONGEST = 1.0
@@ -18,33 +15,6 @@ LONGEST = 1.0
 
 FLAT = 1e-12
 """Curvature, in signals near 1, below which there is none."""
-
-SLOWEST = 1e-9
-"""D* in um2/ms that stands for 0, which has no logarithm."""
-
-
-class RateBox(NamedTuple):
-    """Lowest and highest D, D*1 and D*2, (3, 1) in um2/ms, such that D < D*1 < D*2 within it."""
-
-    low: NDArray
-    high: NDArray
-
-    @classmethod
-    def of(cls, bounds: TriexpBounds) -> RateBox:
-        """The box of bounds, which do not overlap but may touch."""
-        low, high = UNIT * np.array([bounds.D, bounds.D_star1, bounds.D_star2]).T
-        for slow, fast in ((0, 1), (1, 2)):
-            low[fast] = max(low[fast], RATIO * low[slow], 1e-6 * high[fast], SLOWEST)
-            high[slow] = max(min(high[slow], low[fast] / RATIO), low[slow])
-            high[fast] = max(high[fast], low[fast])
-        return cls(low[:, None], high[:, None])
-
-    def at(self, places: NDArray) -> NDArray:
-        """Rates (3, m) at places (3, m) from 0 to 1: D in even steps, D* in even ratios."""
-        return np.concatenate([
-            self.low[:1] + places[:1] * (self.high[:1] - self.low[:1]),
-            self.low[1:] * (self.high[1:] / self.low[1:]) ** places[1:],
-        ])  # fmt: skip
 
 
 class Descent:

@@ -23,6 +23,7 @@ from DeepMRILib.ivim.batches import UNIT, Samples, checked_signals, checked_work
 from DeepMRILib.ivim.bounds import TriexpBounds
 from DeepMRILib.ivim.models import TRIEXP_PARAMETERS, triexp
 from DeepMRILib.ivim.monoexp import Exponentials, MonoExponential
+from DeepMRILib.ivim.triexp_box import RateBox, parameters_within
 from DeepMRILib.ivim.varpro import as_blocks
 from DeepMRILib.progress import Progress, silent
 
@@ -52,7 +53,8 @@ def fit_triexp_segmented(
         progress, workers: as for ``triexp.fit_triexp``.
 
     Returns:
-        As ``triexp.fit_triexp``: everything within its bounds and f1 + f2 <= 1; NaN where a signal is unusable.
+        As ``triexp.fit_triexp``: everything within its bounds, f1 + f2 <= 1 and D < D*1 < D*2, the lowest rate of a
+        compartment that is not there; NaN where a signal is unusable.
 
     Raises:
         InputError: shapes that do not match, bad b-values, or splits that leave fewer than two in a range.
@@ -125,10 +127,10 @@ class _Steps(NamedTuple):
         middle, high = (samples.b >= split for split in splits)
         b, counts = samples.b / UNIT, samples.counts
         everywhere = np.ones_like(high)
-        intervals = (bounds.D, bounds.D_star1, bounds.D_star2)
+        box = RateBox.of(bounds)
         fits = tuple(
-            MonoExponential(b[where], counts[where], (max(UNIT * low, 1e-6 * UNIT * top), UNIT * top))
-            for where, (low, top) in zip((high, middle, everywhere), intervals, strict=True)
+            MonoExponential(b[where], counts[where], (max(low, 1e-6 * top), top))
+            for where, low, top in zip((high, middle, everywhere), box.low[:, 0], box.high[:, 0], strict=True)
         )
         return cls(samples, b_values, middle, high, fits, bounds, fit_s0)
 
@@ -157,16 +159,12 @@ class _Steps(NamedTuple):
         return blocks - amplitudes * np.exp((self.samples.b / -UNIT)[:, None] * rates)
 
     def _in_units(self, found: tuple[Exponentials, ...], signals: NDArray, scale: NDArray) -> dict[str, NDArray]:
-        """The parameters in the units of ``fit_triexp_segmented``, S0 and fractions brought within their bounds."""
-        n, bounds = scale.size, self.bounds
-        amplitudes = [one.amplitudes[:n] for one in found]
-        S0 = np.clip(sum(amplitudes), *(bounds.S0 if self.fit_s0 else (1.0, 1.0)))
-        f1 = np.clip(amplitudes[1] / S0, *bounds.f1)
-        f2 = np.clip(amplitudes[2] / S0, bounds.f2[0], np.clip(1 - f1, *bounds.f2))
-        f1 = np.minimum(f1, 1 - f2)
-        result = {"f1": f1, "f2": f2, "S0": S0 * scale}
-        for name, one in zip(("D", "D_star1", "D_star2"), found, strict=True):
-            result[name] = np.clip(one.rates[:n] / UNIT, *getattr(bounds, name))
+        """The parameters in the units of ``fit_triexp_segmented``, brought within their bounds."""
+        n = scale.size
+        rates, amplitudes = (np.stack([getattr(one, name)[:n] for one in found]) for name in ("rates", "amplitudes"))
+        S0 = self.bounds.S0 if self.fit_s0 else (1.0, 1.0)
+        result = parameters_within(self.bounds, S0, rates, amplitudes)
+        result["S0"] *= scale
         curve = triexp(self.b_values, *(result[name] for name in TRIEXP_PARAMETERS))
         result["rss"] = ((signals - curve) ** 2).sum(axis=1)
         return {name: np.where(np.isnan(scale), np.nan, values) for name, values in result.items()}
