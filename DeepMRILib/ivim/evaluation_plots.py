@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from DeepMRILib.errors import require
 from DeepMRILib.figures import oriented
 from DeepMRILib.ivim.evaluation import CLIPPED, CONSTANT, METHOD_NAMES, Evaluation
-from DeepMRILib.ivim.quantities import QUANTITIES
+from DeepMRILib.ivim.quantities import QUANTITIES, scale_of, shown_label
 from DeepMRILib.ivim.report import map_panels
 from DeepMRILib.ivim.scores import score
 from DeepMRILib.plot_panels import Agreement, agreement_panels, curve_panels
@@ -28,17 +28,6 @@ BEYOND = 1.35
 """Estimates are shown up to this multiple of the largest truth."""
 MARGIN, TITLE, GAP, BAR, UNDER = 0.1, 0.3, 0.08, 0.62, 0.3
 """Inches: of the page, of a row of titles, between pictures, of a colour bar with numbers, of words under a picture."""
-
-
-def shown_label(name: str) -> str:
-    """A parameter with the unit that papers print."""
-    quantity = QUANTITIES[name]
-    return f"{quantity.label} (10⁻³ mm²/s)" if quantity.unit == "mm2/s" else quantity.label
-
-
-def scale_of(name: str) -> float:
-    """What a parameter is multiplied by to be in that unit."""
-    return 1000.0 if QUANTITIES[name].unit == "mm2/s" else 1.0
 
 
 def comparison(name: str, truth: Volume, found: Mapping[str, Volume], *, width: float = 9.4) -> Figure:

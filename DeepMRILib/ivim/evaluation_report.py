@@ -7,9 +7,10 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from DeepMRILib.ivim.evaluation import CLIPPED, CONSTANT, METHOD_NAMES, Evaluation
-from DeepMRILib.ivim.evaluation_plots import agreement, comparison, decays, errors_by_snr, scale_of, shown_label
+from DeepMRILib.ivim.evaluation_plots import agreement, comparison, decays, errors_by_snr
 from DeepMRILib.ivim.models import MODELS
-from DeepMRILib.ivim.quantities import QUANTITIES
+from DeepMRILib.ivim.quantities import QUANTITIES, scale_of, shown_label
+from DeepMRILib.ivim.report import b_values_listed
 from DeepMRILib.ivim.scores import TOGETHER
 from DeepMRILib.report import Report
 from DeepMRILib.tables import Table
@@ -26,7 +27,7 @@ def evaluation_report(result: Evaluation) -> Report:
     report.facts(
         {
             "Model": MODELS[options["model"]].equation,
-            "b-values": ", ".join(f"{b:g}" for b in inputs["b_values"]) + " s/mm²",
+            "b-values": b_values_listed(inputs["b_values"]),
             "Signals": f"{options['n']:,} at each SNR, {options['noise']} noise",
             "Truth": "uniform: " + "; ".join(_range(name, interval) for name, interval in inputs["ranges"].items()),
             "Bounds of the fits": options["body_part"],

@@ -10,11 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from DeepMRILib.ivim.models import MODELS
-from DeepMRILib.ivim.quantities import QUANTITIES
+from DeepMRILib.ivim.quantities import QUANTITIES, scale_of
 from DeepMRILib.ivim.regions import CURVE_POINTS, mean_curve
 from DeepMRILib.plots import Curve
 
-RATE_SCALE = 1e3
 MEASURED = "measured"
 
 
@@ -46,7 +45,7 @@ class FitHere:
         return ", ".join(self._one(name) for name in MODELS[self.model].parameters if name != "S0")
 
     def _one(self, name: str) -> str:
-        scale = RATE_SCALE if QUANTITIES[name].unit == "mm2/s" else 1.0
+        scale = scale_of(name)
         value, spread = self.values[name] * scale, self.spreads.get(name, 0.0) * scale
         if not spread > 0:
             return f"{QUANTITIES[name].label} {value:.3g}"

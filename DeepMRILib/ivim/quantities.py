@@ -59,6 +59,26 @@ QUANTITIES: dict[str, Quantity] = {
         "Quality", "1 where no parameter lies on a bound and the curve explains the signal", "1", (0.0, 1.0), "Grey"
     ),
 }
-PARAMETERS = ("D", "f", "D_star", "S0")
-"""Those of the bi-exponential model, which most fits use."""
 QUALITY = ("R2", "RMSE", "quality")
+PRINTED_RATE = "10⁻³ mm²/s"
+
+
+def scale_of(name: str) -> float:
+    """What a map is multiplied by to be in the unit that papers print: rates in 10⁻³ mm²/s."""
+    return 1000.0 if QUANTITIES[name].unit == "mm2/s" else 1.0
+
+
+def shown_unit(name: str) -> str:
+    """That unit; empty for all but rates."""
+    return PRINTED_RATE if QUANTITIES[name].unit == "mm2/s" else ""
+
+
+def shown_label(name: str) -> str:
+    """A map's label with that unit.
+
+    Example:
+        >>> shown_label("D_star"), shown_label("f")
+        ('D* (10⁻³ mm²/s)', 'f')
+    """
+    unit = shown_unit(name)
+    return f"{QUANTITIES[name].label} ({unit})" if unit else QUANTITIES[name].label

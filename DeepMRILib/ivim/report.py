@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -12,12 +12,13 @@ from numpy.typing import NDArray
 from DeepMRILib.figures import Panel, montage
 from DeepMRILib.ivim.curves import loss_curves, region_curves
 from DeepMRILib.ivim.models import MODELS, SignalModel
-from DeepMRILib.ivim.quantities import QUALITY, QUANTITIES
+from DeepMRILib.ivim.quantities import QUALITY, QUANTITIES, scale_of, shown_unit
 from DeepMRILib.ivim.result import IVIMResult, PhantomResult
 from DeepMRILib.plots import decay_plot, loss_plot
 from DeepMRILib.report import NO_VALUE, Report
+from DeepMRILib.results import Provenance
 from DeepMRILib.tables import Table
-from DeepMRILib.volume import Volume
+from DeepMRILib.volume import DiffusionVolume, Volume
 
 LOSS_CAPTION = "Loss after each epoch, mean of all members; a marker stands where that of validation was lowest."
 MARGIN = 6
@@ -43,7 +44,7 @@ def fit_report(result: IVIMResult) -> Report:
     report.facts(
         {
             "Model": model.equation,
-            "b-values": ", ".join(f"{b:g}" for b in b_values) + " s/mm²",
+            "b-values": b_values_listed(b_values),
             "Images": len(made.inputs["b_values"]),
             "Voxels fitted": f"{made.inputs['voxels_fitted']:,}",
             "Time of the fit": f"{made.seconds['fit']:.2f} s",
@@ -75,10 +76,27 @@ def fit_report(result: IVIMResult) -> Report:
     if result.training is not None:
         report.section("Training of the network")
         report.figure(loss_plot(loss_curves(result.training)), LOSS_CAPTION)
+    add_settings(report, made)
+    return report
+
+
+def add_settings(report: Report, made: Provenance) -> None:
+    """The settings of a fit or a training, and the bounds of its parameters."""
     report.section("How it was made")
     report.facts({name: value for name, value in made.options.items() if not isinstance(value, list)})
     report.table(bounds_table(made.inputs["bounds"]), caption="Bounds of the parameters; S0 relative to the lowest b.")
-    return report
+
+
+def b_values_listed(b_values: Iterable[float]) -> str:
+    """0, 50, 800 s/mm²."""
+    return ", ".join(f"{b:g}" for b in b_values) + " s/mm²"
+
+
+def shown_images(series: DiffusionVolume) -> dict[float, Volume]:
+    """b-value to image: the lowest, one near a quarter of the highest, and the highest."""
+    b = series.b_values
+    shown = dict.fromkeys((int(np.argmin(b)), int(np.argmin(np.abs(b - b.max() / 4))), int(np.argmax(b))))
+    return {float(b[n]): series.like(series.array[..., n]) for n in shown}
 
 
 def _files(files: dict[str, Any]) -> dict[str, str]:
@@ -109,12 +127,10 @@ def map_panels(maps: dict[str, Volume]) -> list[Panel]:
     """Panels of known maps, D and D* in 10^-3 mm2/s as papers print them."""
     panels = []
     for name, volume in maps.items():
-        quantity = QUANTITIES[name]
-        scale = 1000.0 if quantity.unit == "mm2/s" else 1.0
+        quantity, scale = QUANTITIES[name], scale_of(name)
         window = None if quantity.window is None else tuple(scale * edge for edge in quantity.window)
-        unit = "10⁻³ mm²/s" if scale > 1 else ""
         colours = COLOUR_MAPS[quantity.colour]
-        panels.append(Panel(quantity.label, volume, unit=unit, window=window, colors=colours, scale=scale))
+        panels.append(Panel(quantity.label, volume, unit=shown_unit(name), window=window, colors=colours, scale=scale))
     return panels
 
 
@@ -123,12 +139,12 @@ def short_table(regions: Table, model: SignalModel) -> Table:
     columns = {name: list(regions.columns[name]) for name in ("region", "voxels")}
     units = {}
     for name in model.parameters:
-        scale = 1000.0 if QUANTITIES[name].unit == "mm2/s" else 1.0
+        scale = scale_of(name)
         values = zip(*(regions.columns[f"{name}_{key}"] for key in ("median", "q25", "q75")), strict=True)
         label = QUANTITIES[name].label
         columns[label] = [_spread([scale * value for value in row]) for row in values]
-        if scale > 1:
-            units[label] = "10⁻³ mm²/s"
+        if shown_unit(name):
+            units[label] = shown_unit(name)
     for name in ("D_star", "D_star1", "D_star2"):
         if name in model.parameters:
             parts = regions.columns[f"{name}_at_bound"]
@@ -162,18 +178,16 @@ def bounds_table(bounds: dict[str, list[float]]) -> Table:
 def phantom_report(result: PhantomResult) -> Report:
     """The phantom's images and its truth."""
     made = result.provenance
-    b = result.dwi.b_values
     report = Report("Abdomen phantom", "Computed diffusion-weighted images with known parameters; no patient")
     report.facts(
         {
-            "b-values": ", ".join(f"{value:g}" for value in b) + " s/mm²",
+            "b-values": b_values_listed(result.dwi.b_values),
             "Grid": " x ".join(str(n) for n in result.dwi.shape),
             "Spacing": " x ".join(f"{edge:g}" for edge in result.dwi.spacing) + " mm",
             "Noise": f"{made.options['noise']}, SNR {made.options['snr']:g} at b = 0, seed {made.seed}",
         }
     )
-    shown = [int(np.argmin(b)), int(np.argmin(np.abs(b - b.max() / 4))), int(np.argmax(b))]
-    panels = [Panel(f"b = {b[n]:g}", result.dwi.like(result.dwi.array[..., n])) for n in shown]
+    panels = [Panel(f"b = {b:g}", image) for b, image in shown_images(result.dwi).items()]
     report.section("Images")
     report.figure(montage(panels), "Axial slices at three b-values, patient's right on the left.")
     report.section("Truth")

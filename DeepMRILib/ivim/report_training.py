@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from DeepMRILib.ivim.curves import loss_curves
 from DeepMRILib.ivim.models import MODELS
-from DeepMRILib.ivim.report import LOSS_CAPTION, bounds_table
+from DeepMRILib.ivim.report import LOSS_CAPTION, add_settings, b_values_listed
 from DeepMRILib.ivim.trained import TrainedModel
 from DeepMRILib.plots import loss_plot
 from DeepMRILib.report import Report
@@ -18,7 +18,7 @@ def train_report(model: TrainedModel) -> Report:
         {
             "Name": model.name,
             "Model": MODELS[model.options.model].equation,
-            "b-values": ", ".join(f"{b:g}" for b in dict.fromkeys(model.b_values)) + " s/mm²",
+            "b-values": b_values_listed(dict.fromkeys(model.b_values)),
             "Images": len(model.b_values),
             "Series": made.inputs["series"],
             "Voxels": f"{model.voxels:,}",
@@ -32,7 +32,5 @@ def train_report(model: TrainedModel) -> Report:
     report.figure(loss_plot(loss_curves(model.history)), LOSS_CAPTION)
     report.section("Series")
     report.table(model.series, caption="The series that the network was trained on.")
-    report.section("How it was made")
-    report.facts({name: value for name, value in made.options.items() if not isinstance(value, list)})
-    report.table(bounds_table(made.inputs["bounds"]), caption="Bounds of the parameters; S0 relative to the lowest b.")
+    add_settings(report, made)
     return report

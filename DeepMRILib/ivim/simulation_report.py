@@ -6,16 +6,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from DeepMRILib.figures import Panel, montage
-from DeepMRILib.ivim.evaluation_plots import scale_of, shown_label
 from DeepMRILib.ivim.models import MODELS
-from DeepMRILib.ivim.report import map_panels
+from DeepMRILib.ivim.quantities import scale_of, shown_label
+from DeepMRILib.ivim.report import b_values_listed, map_panels, shown_images
 from DeepMRILib.ivim.result import PhantomResult
 from DeepMRILib.ivim.simulate import Simulation
 from DeepMRILib.plots import Curve, decay_plot
 from DeepMRILib.report import Report
 from DeepMRILib.results import Provenance
 from DeepMRILib.tables import Table
-from DeepMRILib.volume import DiffusionVolume, Volume
+from DeepMRILib.volume import DiffusionVolume
 
 DECAYS = 4
 CURVE_POINTS = 71
@@ -64,10 +64,8 @@ def squares_report(result: PhantomResult) -> Report:
     """The images of the nested squares, and their truth."""
     report = Report("Nested squares", "Computed images of three homogeneous squares; no patient")
     report.facts(_protocol(result.provenance, result.dwi))
-    b = result.dwi.b_values
-    shown = list(dict.fromkeys([int(np.argmin(b)), int(np.argmin(np.abs(b - b.max() / 4))), int(np.argmax(b))]))
     report.section("Images")
-    panels = [Panel(f"b = {b[n]:g} s/mm²", _image(result.dwi, n), window=(0.0, 1.1)) for n in shown]
+    panels = [Panel(f"b = {b:g} s/mm²", image, window=(0.0, 1.1)) for b, image in shown_images(result.dwi).items()]
     report.figure(montage(panels), "The squares at some b-values, on one scale: S0 is 1 everywhere.")
     report.section("Truth")
     truth = {name.removesuffix("_true"): volume for name, volume in result.truth.items()}
@@ -76,15 +74,11 @@ def squares_report(result: PhantomResult) -> Report:
     return report
 
 
-def _image(series: DiffusionVolume, n: int) -> Volume:
-    return series.like(series.array[..., n])
-
-
 def _protocol(made: Provenance, series: DiffusionVolume) -> dict[str, str]:
     snr = made.options["snr"]
     levels = " to ".join(f"{level:g}" for level in (snr if isinstance(snr, list) else [snr]))
     noise = "none" if made.options["noise"] == "none" else f"{made.options['noise']}, SNR {levels} at b = 0"
     return {
-        "b-values": ", ".join(f"{value:g}" for value in series.b_values) + " s/mm²",
+        "b-values": b_values_listed(series.b_values),
         "Noise": f"{noise}; seed {made.seed}",
     }
