@@ -61,13 +61,18 @@ def write_page(output: Path, steps: list[Step], *, left_out: str, quick: bool) -
         page.training()
     page.squares()
     report.section("Files")
-    report.facts({str(path.relative_to(output)): f"{path.stat().st_size / 1e6:.2f} MB" for path in listed(output)})
+    report.facts(folders(output))
     report.write(output / "index.html")
 
 
-def listed(output: Path) -> list[Path]:
-    """What the commands left, and the pictures."""
-    return sorted(path for path in output.rglob("*") if path.is_file() and path.name != "index.html")
+def folders(output: Path) -> dict[str, str]:
+    """What each command left, and the pictures."""
+    found = {}
+    for folder in sorted(path for path in output.iterdir() if path.is_dir()):
+        files = sorted(folder.iterdir())
+        shown = ", open report.html first" if (folder / "report.html").is_file() else ""
+        found[folder.name] = f"{len(files)} files, {sum(path.stat().st_size for path in files) / 1e6:.1f} MB{shown}"
+    return found
 
 
 class Page:
@@ -318,7 +323,7 @@ class Page:
         for entry in entries:
             words = [QUANTITIES[entry[key]].label if key == "parameter" else entry[key] for key in keys]
             words = ["all squares" if word == TOGETHER else word for word in words]
-            row = rows.setdefault(tuple(words), {"of": ", ".join(words)})
+            row = rows.setdefault(tuple(words), {"parameter": ", ".join(words)})
             row[METHOD_NAMES[entry["method"]]] = 100 * float(entry[measure])
         return Table.from_rows(rows.values())
 
