@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
 
 from numpy.typing import NDArray
 
@@ -12,10 +11,12 @@ from DeepMRILib.ivim.options import (
     BodyPart,
     Method,
     Preset,
+    Prior,
     body_part_option,
     fit_s0_option,
     members_option,
     preset_option,
+    prior_option,
 )
 from DeepMRILib.ivim.simulate import SimulationOptions
 from DeepMRILib.options import option
@@ -49,9 +50,7 @@ class EvaluateOptions(SimulationOptions):
     )  # fmt: skip
     body_part: BodyPart = body_part_option()
     fit_s0: bool = fit_s0_option()
-    prior: Literal["data", "flat"] = option(
-        "data", "Prior of bayes: learned from all voxels of the series, or flat within the bounds"
-    )
+    prior: Prior = prior_option()
     preset: Preset = preset_option()
     training_voxels: int = option(
         100_000, "Simulated voxels that each network is trained on", range=(256, 20_000_000), label="Training voxels"

@@ -14,6 +14,7 @@ Method = Literal["lsq", "segmented", "bayes", "ivimnet"]
 Model = Literal["biexp", "triexp", "adc"]
 Preset = Literal["default", "optim", "orig"]
 Average = Literal["none", "arithmetic", "geometric"]
+Prior = Literal["data", "flat"]
 
 MODELS_OF: dict[str, tuple[str, ...]] = {
     "lsq": ("biexp", "triexp", "adc"),
@@ -75,13 +76,33 @@ def members_option(default: int) -> Any:
     )  # fmt: skip
 
 
+def prior_option() -> Any:
+    """What the Bayesian fit holds for likely."""
+    return option("data", "Prior of bayes: learned from all voxels of the series, or flat within the bounds")
+
+
 def seed_option() -> Any:
     """The random seed."""
     return option(0, "Seed of all random numbers: the same seed gives the same result", range=(0, 2**31 - 1))
 
 
-def bounds_option(name: str, unit: str, highest: float) -> Any:
+BOUNDED = {
+    "D": ("D", "mm2/s", 0.1),
+    "f": ("f", "", 1.0),
+    "D_star": ("D*", "mm2/s", 10.0),
+    "S0": ("S0 over the mean signal at the lowest b", "", 100.0),
+    "ADC": ("ADC", "mm2/s", 0.1),
+    "f1": ("f1 (slow blood)", "", 1.0),
+    "D_star1": ("D*1 (slow blood)", "mm2/s", 10.0),
+    "f2": ("f2 (fast blood)", "", 1.0),
+    "D_star2": ("D*2 (fast blood)", "mm2/s", 100.0),
+}
+"""Parameters in words, their units, and the highest bound that may be given."""
+
+
+def bounds_option(parameter: str) -> Any:
     """Bounds that replace those of the body part."""
+    name, unit, highest = BOUNDED[parameter]
     text = f"Lowest and highest {name}; empty takes those of the body part"
     label = f"{name.partition(' ')[0]} from, to"
     return option((), text, unit=unit, range=(0.0, highest), advanced=True, label=label)
@@ -101,9 +122,7 @@ class FitOptions:
     )
     body_part: BodyPart = body_part_option()
     preset: Preset = preset_option()
-    prior: Literal["data", "flat"] = option(
-        "data", "Prior of bayes: learned from all voxels of the series, or flat within the bounds"
-    )
+    prior: Prior = prior_option()
     average: Average = average_option()
     fit_s0: bool = fit_s0_option()
     predicted: bool = option(False, "Also give the fitted signal at each b-value", label="Predicted signal")
@@ -117,15 +136,15 @@ class FitOptions:
         (), "b-values that part the compartments in a segmented fit, one for biexp and two for triexp; empty takes "
         "those of the body part", unit="s/mm2", range=(0.0, 1e5), advanced=True, label="Split at",
     )  # fmt: skip
-    D_bounds: tuple[float, ...] = bounds_option("D", "mm2/s", 0.1)
-    f_bounds: tuple[float, ...] = bounds_option("f", "", 1.0)
-    D_star_bounds: tuple[float, ...] = bounds_option("D*", "mm2/s", 10.0)
-    S0_bounds: tuple[float, ...] = bounds_option("S0 over the mean signal at the lowest b", "", 100.0)
-    ADC_bounds: tuple[float, ...] = bounds_option("ADC", "mm2/s", 0.1)
-    f1_bounds: tuple[float, ...] = bounds_option("f1 (slow blood)", "", 1.0)
-    D_star1_bounds: tuple[float, ...] = bounds_option("D*1 (slow blood)", "mm2/s", 10.0)
-    f2_bounds: tuple[float, ...] = bounds_option("f2 (fast blood)", "", 1.0)
-    D_star2_bounds: tuple[float, ...] = bounds_option("D*2 (fast blood)", "mm2/s", 100.0)
+    D_bounds: tuple[float, ...] = bounds_option("D")
+    f_bounds: tuple[float, ...] = bounds_option("f")
+    D_star_bounds: tuple[float, ...] = bounds_option("D_star")
+    S0_bounds: tuple[float, ...] = bounds_option("S0")
+    ADC_bounds: tuple[float, ...] = bounds_option("ADC")
+    f1_bounds: tuple[float, ...] = bounds_option("f1")
+    D_star1_bounds: tuple[float, ...] = bounds_option("D_star1")
+    f2_bounds: tuple[float, ...] = bounds_option("f2")
+    D_star2_bounds: tuple[float, ...] = bounds_option("D_star2")
 
 
 @dataclass(frozen=True)

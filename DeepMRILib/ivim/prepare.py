@@ -8,11 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from DeepMRILib.errors import InputError
+from DeepMRILib.ivim.models import MODELS
 from DeepMRILib.ivim.options import FitOptions
 from DeepMRILib.volume import DiffusionVolume, Volume, checked_mask
 
-DISTINCT_NEEDED = {"adc": 2, "biexp": 4, "triexp": 6}
-"""Distinct b-values that a model needs: one for each of its parameters."""
 BRIGHT_PERCENTILE = 99.0
 SAME_B, SAME_B_PART = 0.5, 0.03
 LARGEST, SMALLEST = 1e30, 1e-30
@@ -120,6 +119,11 @@ def _notes_on_images(b_values: NDArray, kept: NDArray, options: FitOptions) -> t
     return tuple(notes)
 
 
+def jitter(b_values: NDArray) -> NDArray:
+    """How far b-values of one shell may lie apart, in s/mm2."""
+    return np.maximum(SAME_B, SAME_B_PART * b_values)
+
+
 def b_groups(b_values: NDArray) -> NDArray:
     """Which images share a b-value (n,): 0 for the lowest, and so on.
 
@@ -134,7 +138,7 @@ def b_groups(b_values: NDArray) -> NDArray:
     groups = np.zeros(len(b_values), dtype=int)
     first, group = b_values[order[0]], 0
     for image in order:
-        if b_values[image] - first > max(SAME_B, SAME_B_PART * b_values[image]):
+        if b_values[image] - first > jitter(b_values[image]):
             first, group = b_values[image], group + 1
         groups[image] = group
     return groups
@@ -148,7 +152,7 @@ def check_b_values(b_values: NDArray, options: FitOptions) -> None:
     """
     groups = b_groups(b_values)
     distinct = np.array([b_values[groups == group].mean() for group in range(groups.max() + 1)])
-    needed = DISTINCT_NEEDED[options.model] - (not options.fit_s0)
+    needed = len(MODELS[options.model].parameters) - (not options.fit_s0)
     if len(distinct) == 1:
         raise InputError(
             f"All b-values are {distinct[0]:.4g} s/mm2: a decay cannot be told from one b-value. "

@@ -68,14 +68,14 @@ class TrainOptions:
     background: float = background_option()
     b_min: float = b_limit_option("lowest")
     b_max: float = b_limit_option("highest")
-    D_bounds: tuple[float, ...] = bounds_option("D", "mm2/s", 0.1)
-    f_bounds: tuple[float, ...] = bounds_option("f", "", 1.0)
-    D_star_bounds: tuple[float, ...] = bounds_option("D*", "mm2/s", 10.0)
-    S0_bounds: tuple[float, ...] = bounds_option("S0 over the mean signal at the lowest b", "", 100.0)
-    f1_bounds: tuple[float, ...] = bounds_option("f1 (slow blood)", "", 1.0)
-    D_star1_bounds: tuple[float, ...] = bounds_option("D*1 (slow blood)", "mm2/s", 10.0)
-    f2_bounds: tuple[float, ...] = bounds_option("f2 (fast blood)", "", 1.0)
-    D_star2_bounds: tuple[float, ...] = bounds_option("D*2 (fast blood)", "mm2/s", 100.0)
+    D_bounds: tuple[float, ...] = bounds_option("D")
+    f_bounds: tuple[float, ...] = bounds_option("f")
+    D_star_bounds: tuple[float, ...] = bounds_option("D_star")
+    S0_bounds: tuple[float, ...] = bounds_option("S0")
+    f1_bounds: tuple[float, ...] = bounds_option("f1")
+    D_star1_bounds: tuple[float, ...] = bounds_option("D_star1")
+    f2_bounds: tuple[float, ...] = bounds_option("f2")
+    D_star2_bounds: tuple[float, ...] = bounds_option("D_star2")
 
 
 def train(

@@ -15,7 +15,7 @@ from DeepMRILib import files
 from DeepMRILib.errors import InputError
 from DeepMRILib.files.study import SeriesFile
 from DeepMRILib.ivim.options import FitOptions
-from DeepMRILib.ivim.prepare import SAME_B, SAME_B_PART, choose, chosen_signals
+from DeepMRILib.ivim.prepare import choose, chosen_signals, jitter
 from DeepMRILib.ivim.signal_store import SignalStore, copy_rows, signal_store
 from DeepMRILib.progress import Progress
 from DeepMRILib.tables import Table
@@ -186,8 +186,7 @@ def same_b_values(found: NDArray, expected: NDArray) -> bool:
     """Whether ascending b-values (n,) are as expected, apart from the jitter that ``prepare.b_groups`` allows."""
     if len(found) != len(expected):
         return False
-    allowed = np.maximum(SAME_B, SAME_B_PART * np.maximum(found, expected))
-    return bool((np.abs(np.asarray(found) - expected) <= allowed).all())
+    return bool((np.abs(np.asarray(found) - expected) <= jitter(np.maximum(found, expected))).all())
 
 
 def b_values_text(b_values: NDArray) -> str:

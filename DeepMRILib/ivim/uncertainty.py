@@ -34,7 +34,7 @@ def parameter_sd(
     with that one known.
 
     With few samples per voxel sigma^2 is itself uncertain, and the interval of one standard deviation to either side
-    holds less than 68 % of the true values: 64 % with 11 samples and 4 parameters. Pooling helps: the residuals of all
+    holds less than 68 % of the true values: 65 % with 11 samples and 4 parameters. Pooling helps: the residuals of all
     voxels tell how much their noise differs, and sigma^2 of a voxel is drawn towards what they share, all the way if
     they are alike (Smyth, Stat Appl Genet Mol Biol 2004;3:3, equation 2).
 
