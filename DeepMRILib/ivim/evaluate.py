@@ -13,12 +13,14 @@ from DeepMRILib.ivim import scores
 from DeepMRILib.ivim.engine import Problem
 from DeepMRILib.ivim.evaluation import CLIPPED, CONSTANT, METHOD_NAMES, EvaluateOptions, Evaluation
 from DeepMRILib.ivim.fitting import fit
+from DeepMRILib.ivim.ivimnet import apply
 from DeepMRILib.ivim.models import MODELS
-from DeepMRILib.ivim.options import MODELS_OF, FitOptions, Method
+from DeepMRILib.ivim.options import MODELS_OF, ApplyOptions, FitOptions, Method
 from DeepMRILib.ivim.quantities import QUANTITIES
 from DeepMRILib.ivim.result import IVIMResult
 from DeepMRILib.ivim.simulate import SimulateOptions, SimulationOptions, checked_ranges, simulate
 from DeepMRILib.ivim.squares import SMALLEST, SquaresOptions, squares
+from DeepMRILib.ivim.studies import TrainOptions, train
 from DeepMRILib.options import to_json, validate
 from DeepMRILib.progress import Progress, part
 from DeepMRILib.results import Provenance
@@ -27,7 +29,7 @@ from DeepMRILib.volume import DiffusionVolume, Volume
 
 MAP_SNR = 20.0
 """Maps, scatter and decays are shown for the SNR nearest to this one, at which most papers compare."""
-Apply = Callable[[DiffusionVolume, Progress], IVIMResult]
+Run = Callable[[DiffusionVolume, Progress], IVIMResult]
 DECAYS = 4
 CURVE_POINTS = 71
 Values = dict[str, NDArray]
@@ -83,9 +85,14 @@ def _able(options: EvaluateOptions) -> tuple[tuple[str, ...], tuple[str, ...]]:
     return able, tuple(notes)
 
 
+def _bounds(options: EvaluateOptions) -> dict[str, tuple[float, float]]:
+    """Those of all fits."""
+    return Problem.of(_fit_options("lsq", options)).bounds.as_dict()
+
+
 def _beyond_bounds(options: EvaluateOptions) -> tuple[str, ...]:
     """A note on parameters whose truth the fits may not reach."""
-    bounds = Problem.of(_fit_options("lsq", options)).bounds.as_dict()
+    bounds = _bounds(options)
     notes = []
     for name, (low, high) in options.ranges.items():
         if low < bounds[name][0] or high > bounds[name][1]:
@@ -120,6 +127,7 @@ class _Evaluator:
         self._squares: dict[str, Volume] = {}
         self._squares_errors: list[dict] = []
         self._seconds: dict[str, float] = {"simulation": 0.0}
+        self._networks_used: list[dict] = []
         self._progress = progress
         self._map_snr = min(options.snr, key=lambda snr: abs(snr - MAP_SNR))
 
@@ -139,9 +147,12 @@ class _Evaluator:
             f"Simulated signals of known truth, fitted by {', '.join(METHOD_NAMES[name] for name in self._methods)}",
             to_json(self._options),
             seed=self._options.seed,
+            device=self._networks_used[0]["device"] if self._networks_used else "cpu",
             seconds=self._seconds,
             inputs={
                 "methods": list(self._methods),
+                "networks": self._networks_used,
+                "bounds": {name: list(interval) for name, interval in _bounds(self._options).items()},
                 "ranges": {name: list(interval) for name, interval in self._options.ranges.items()},
                 "b_values": list(self._options.protocol),
                 "map_snr": self._map_snr,
@@ -171,13 +182,13 @@ class _Evaluator:
     def _method(self, method: str, snr: float, series: DiffusionVolume, truth: Values) -> Values:
         """Score one method at one SNR; the estimates of its first run."""
         runs = []
-        for number, apply in enumerate(self._fits(method, snr)):
+        for number, run in enumerate(self._fits(method, snr)):
             start = 0.9 if method == "ivimnet" else 0.0
-            result = apply(series, self._progress_of(method, snr, number, start, 1.0))
+            result = run(series, self._progress_of(method, snr, number, start, 1.0))
             self._add_seconds(method, result.provenance.seconds["fit"])
             runs.append(_of_voxels(result, truth))
             if number == 0 and snr == self._map_snr:
-                self._draw_squares(method, snr, apply)
+                self._draw_squares(method, snr, run)
         first = runs[0][0]
         if method in self._methods:
             label = {"snr": snr, "method": method}
@@ -194,7 +205,7 @@ class _Evaluator:
     def _add_seconds(self, what: str, seconds: float) -> None:
         self._seconds[what] = self._seconds.get(what, 0.0) + seconds
 
-    def _fits(self, method: str, snr: float) -> Iterator[Apply]:
+    def _fits(self, method: str, snr: float) -> Iterator[Run]:
         """What fits a series: one function, or one for each training of a network."""
         if method == "ivimnet":
             yield from self._networks(snr)
@@ -202,10 +213,8 @@ class _Evaluator:
         options = _fit_options(method, self._options)
         yield lambda series, progress: fit(series, options, mask=_everywhere(series), progress=progress)
 
-    def _networks(self, snr: float) -> Iterator[Apply]:
+    def _networks(self, snr: float) -> Iterator[Run]:
         """One network after the other; each is trained when it is asked for."""
-        from DeepMRILib.ivim import ApplyOptions, TrainOptions, apply, train
-
         chosen = self._options
         told = self._progress_of("ivimnet", snr, 0, 0.0, 0.0)
         series, _ = self._simulated(snr, "training", chosen.training_voxels, told)
@@ -218,6 +227,10 @@ class _Evaluator:
             started = time.perf_counter()
             model = train([series], options, progress=self._progress_of("ivimnet", snr, number, 0.0, 0.9))
             self._add_seconds("ivimnet, training", time.perf_counter() - started)
+            made = model.provenance
+            self._networks_used.append(
+                {"snr": snr, "seed": made.seed, "engine": made.engine, "device": made.device, "sha256": model.sha256}
+            )
             yield lambda series, progress, model=model: apply(
                 model, series, applying, mask=_everywhere(series), progress=progress
             )
@@ -241,7 +254,7 @@ class _Evaluator:
         ):
             self._errors += [{"snr": snr, "method": name, **row} for row in scores.score(guess, truth)]
 
-    def _draw_squares(self, method: str, snr: float, apply: Apply) -> None:
+    def _draw_squares(self, method: str, snr: float, run: Run) -> None:
         chosen = self._options
         if not chosen.squares_size or chosen.model != "biexp":
             return
@@ -251,7 +264,7 @@ class _Evaluator:
         )  # fmt: skip
         self._squares |= {f"{name}_true": made.truth[f"{name}_true"] for name in chosen.ranges}
         if method in self._methods:
-            result = apply(made.dwi, self._progress_of(method, snr, 0, 1.0, 1.0))
+            result = run(made.dwi, self._progress_of(method, snr, 0, 1.0, 1.0))
             self._squares |= {f"{name}_{method}": result.maps[name] for name in chosen.ranges}
             truth = {name: made.truth[f"{name}_true"] for name in chosen.ranges}
             table = scores.evaluate_maps(result, truth, made.labels, ranges=chosen.ranges)
