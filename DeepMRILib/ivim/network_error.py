@@ -27,6 +27,8 @@ SCORING_ROUNDS = 20
 LEAST_SHARE = 0.01
 """Simulated voxels with less than this part of the mean weight do not count."""
 RIDGE = 1e-3
+ROWS = 65536
+"""Voxels at a time: with all terms of all voxels a large volume would take gigabytes."""
 FARTHEST = 3.0
 """Standardised features are cut here: polynomials run away."""
 
@@ -96,6 +98,7 @@ class ErrorModel:
         """
         features = Features.of(observed)
         seen = features.standardised(simulated)
+        observed = observed[:: -(-len(observed) // OBSERVED)]
         shares = matched(features.standardised(observed), seen)
         counted = np.flatnonzero(shares > LEAST_SHARE / len(shares))
         shares = shares[counted] / shares[counted].mean()
@@ -106,8 +109,13 @@ class ErrorModel:
 
     def sd(self, observed: NDArray) -> dict[str, NDArray]:
         """Root mean square errors (n,) of voxels with features (n, k)."""
-        terms = _terms(self.features.standardised(observed))
-        return {name: np.exp(0.5 * (terms @ weights)) for name, weights in self.weights.items()}
+        found = {name: np.empty(len(observed)) for name in self.weights}
+        for first in range(0, len(observed), ROWS):
+            rows = slice(first, first + ROWS)
+            terms = _terms(self.features.standardised(observed[rows]))
+            for name, weights in self.weights.items():
+                found[name][rows] = np.exp(0.5 * (terms @ weights))
+        return found
 
 
 def matched(observed: NDArray, simulated: NDArray) -> NDArray:
@@ -118,7 +126,6 @@ def matched(observed: NDArray, simulated: NDArray) -> NDArray:
     """
     from scipy.spatial import cKDTree  # a tenth of a second to import
 
-    observed = observed[:: -(-len(observed) // OBSERVED)]
     _, near = cKDTree(simulated).query(observed, k=min(NEIGHBOURS, len(simulated)))
     near = near.reshape(len(observed), -1)
     weights = np.full(len(simulated), 1 / len(simulated))

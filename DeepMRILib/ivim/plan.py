@@ -69,6 +69,8 @@ class NetworkPlan:
             has ``depth`` residual layers after a first one, and is not described by ``layout``, ``constraint`` and
             ``widening``.
         simulated: signals that are simulated for a posterior network.
+        keep: weights of the epoch with the lowest validation loss (``best``), or of the ``last`` epoch: as published,
+            ``patience`` epochs after the best, where the loss is flat and the parameters still become more exact.
         plateau: multiply the rate by 0.2 after so many epochs without a lower validation loss and go back to the best
             weights; 0 keeps the rate.
         validation_fraction: part of the signals that decides on stopping.
@@ -92,6 +94,7 @@ class NetworkPlan:
     learning_rate: float
     voxel_filter: bool = True
     loss: Literal["signal", "posterior"] = "signal"
+    keep: Literal["best", "last"] = "best"
     simulated: int = 0
     weight_decay: float = 1e-4
     batch_size: int = 128
@@ -260,7 +263,7 @@ def _optim(model: str, n_b: int) -> dict[str, Any]:
     common = {"width": n_b, "dropout": 0.1, "batch_norm": True, "constraint": "sigmoid", "learning_rate": 3e-5}
     if model == "triexp":
         return {**common, "layout": "semi_parallel", "depth": 4, "widening": 0.15, "patience": 20, "plateau": 10}
-    return {**common, "layout": "parallel", "depth": 2, "widening": 0.3}
+    return {**common, "layout": "parallel", "depth": 2, "widening": 0.3, "keep": "last"}
 
 
 def _orig(model: str, n_b: int) -> dict[str, Any]:  # noqa: ARG001 - the same for both models
@@ -274,6 +277,7 @@ def _orig(model: str, n_b: int) -> dict[str, Any]:  # noqa: ARG001 - the same fo
         "fit_s0": False,
         "widening": 0.3,
         "learning_rate": 1e-3,
+        "keep": "last",
     }
 
 
@@ -286,7 +290,7 @@ def _checked(plan: NetworkPlan) -> NetworkPlan:
         if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= most:
             raise InputError(f"{name} of an IVIM network is {value!r}; expected a whole number from 1 to {most}.")
     words = {"model": tuple(FAST_COMPARTMENTS), "layout": get_args(Layout), "constraint": get_args(Constraint)}
-    words["loss"] = ("signal", "posterior")
+    words |= {"loss": ("signal", "posterior"), "keep": ("best", "last")}
     for name, choices in words.items():
         if getattr(plan, name) not in choices:
             raise InputError(

@@ -1,7 +1,7 @@
 """Training the IVIM networks on the signals of a study: all members at once, each as if it were alone.
 
 Each member has its own first weights, its own split into training and validation signals, its own order of
-signals and its own dropout, all drawn from its seed, and keeps the weights of its own best epoch. So an ensemble of n
+signals and its own dropout, all drawn from its seed, and stops by its own validation loss. So an ensemble of n
 is n repeated trainings, and their spread is what Kaandorp et al. (Magn Reson Med 2021;86:2250-2265) call the
 consistency of a network. What was stopped goes on from its checkpoint with the same result.
 """
@@ -46,7 +46,7 @@ class Trained:
     Attributes:
         weights: its state dictionary, each array (members, sub-networks, ...).
         history: the loss curve, a row for each epoch: means over the members that were still training.
-        best_epochs: (members,) whose weights were kept.
+        best_epochs: (members,) those of the lowest validation losses.
         stopped: why the last member ended: all epochs done, or no lower validation loss for ``patience`` epochs.
         device: where it ran.
         seconds: of wall time in all, over interruptions.
@@ -260,7 +260,7 @@ class _Training:
         self.state.history.append(epoch)
         better = going & (losses < self.best_loss)
         self.best_loss[better], self.best_epoch[better] = losses[better], epoch.number
-        for member in np.flatnonzero(better):
+        for member in np.flatnonzero(going if self.plan.keep == "last" else better):
             for name, value in weights.items():
                 self.state.best_weights[name][member] = value[member].cpu()
         self.state.best_epoch = int(self.best_epoch.max())

@@ -93,8 +93,8 @@ def test_a_short_default_training_beats_the_constant_guess_and_knows_its_error()
         assert 0.5 < np.mean(np.abs(error) <= found[f"{name}_sd"]) < 0.85, name
 
 
-def test_it_stops_with_patience_and_keeps_the_best_weights() -> None:
-    hasty = plan(patience=2, epochs=200, learning_rate=0.05)
+def test_it_stops_with_patience_and_keeps_the_best_or_the_last_weights() -> None:
+    hasty = plan(patience=2, epochs=200, learning_rate=0.05, keep="best")
     trained = train_network(SIGNALS, hasty)
     curve = trained.history.columns["validation_loss"]
     assert trained.stopped == "patience"
@@ -102,6 +102,11 @@ def test_it_stops_with_patience_and_keeps_the_best_weights() -> None:
     assert len(curve) == trained.best_epoch + 2
     shorter = train_network(SIGNALS, dataclasses.replace(hasty, epochs=trained.best_epoch))
     assert same(trained.weights, shorter.weights)
+    last = train_network(SIGNALS, dataclasses.replace(hasty, keep="last"))
+    assert losses(last) == losses(trained)
+    longer = train_network(SIGNALS, dataclasses.replace(hasty, epochs=len(curve), patience=300, keep="last"))
+    assert same(last.weights, longer.weights)
+    assert not same(last.weights, trained.weights)
 
 
 def test_plateau_lowers_the_rate_of_a_member_alone() -> None:
