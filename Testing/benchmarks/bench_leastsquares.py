@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +29,9 @@ from benchmarks.ivim_reference import B_VALUES, curve_fit_biexp, residual_sum, s
 
 from DeepMRILib.ivim.bounds import GENERAL, body_part
 from DeepMRILib.ivim.leastsquares import fit_biexp
+
+OSIPY_D_STAR, OSIPY_SIGNALS = 0.1, 20_000
+"""osipy's upper bound of D* by default, and how many signals it was measured on elsewhere."""
 
 FLOOR = 900
 """How many times faster than curve_fit the fit has to be."""
@@ -71,6 +75,13 @@ def accuracy(snr: int, given: argparse.Namespace) -> None:
         compare.print_errors(title, fit, data.truth)
     compare.print_sums(ours["rss"], residual_sum(data.signals, data.b, reference), "curve_fit")
     print("median error, this library less curve_fit: " + compare.differences(ours, reference, data.truth))
+    capped = {"general bounds": GENERAL, "abdomen's bounds": body_part("abdomen").bounds}
+    fewer = simulate(OSIPY_SIGNALS, snr, seed=11)
+    for name, usual in capped.items():
+        bounds = replace(usual, D_star=(usual.D_star[0], OSIPY_D_STAR))
+        compare.print_errors(f"{name}, D* to {OSIPY_D_STAR:g}", fit_biexp(data.signals, data.b, bounds), data.truth)
+        own = fit_biexp(fewer.signals, fewer.b, bounds)
+        compare.print_errors(f"the same, {OSIPY_SIGNALS} simulated", own, fewer.truth)
     many = simulate(given.voxels, snr, seed=3)
     compare.print_errors(f"this library, {given.voxels} simulated", library(many.signals, 2), many.truth)
 
