@@ -46,6 +46,26 @@ def checked_signals(signals: ArrayLike, b_values: ArrayLike) -> tuple[NDArray, N
     return signals, b_values
 
 
+def check_distinct(b_values: NDArray, model: str, unknowns: int, fit_s0: bool) -> None:
+    """Refuse fewer distinct b-values than a fit has unknowns.
+
+    Args:
+        b_values: (n_b,).
+        model: as in "bi-exponential".
+        unknowns: how many.
+        fit_s0: whether S0 is one of them.
+
+    Raises:
+        InputError: fewer.
+    """
+    distinct = np.unique(b_values).size
+    if distinct < unknowns:
+        raise InputError(
+            f"There are {distinct} distinct b-values; the {model} model has {unknowns} unknowns "
+            f"{'with' if fit_s0 else 'without'} S0 and needs at least {unknowns}."
+        )
+
+
 def checked_workers(workers: int | None) -> int:
     """How many threads to use: as many as wanted, or one for each core this process may use, at most 8.
 
@@ -111,6 +131,15 @@ class Samples:
         if not self.repeated:
             return 0.0
         return np.maximum(energy - np.matmul(self.counts, blocks * blocks).ravel(), 0)
+
+
+def in_units(parameters: dict[str, NDArray], rss: NDArray, scale: NDArray) -> dict[str, NDArray]:
+    """Parameters (n,) with a relative S0, and ``rss``, in the units of the signal; NaN where ``scale`` (n,) is."""
+    found = {**parameters, "S0": parameters["S0"] * scale, "rss": rss * scale**2}
+    unusable = np.isnan(scale)
+    for values in found.values():
+        values[unusable] = np.nan
+    return found
 
 
 def chunks(n: int, workers: int) -> list[slice]:

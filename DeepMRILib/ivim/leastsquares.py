@@ -17,10 +17,18 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from DeepMRILib.errors import InputError
-from DeepMRILib.ivim.batches import UNIT, Samples, checked_signals, checked_workers, chunks, follow
+from DeepMRILib.ivim.batches import (
+    UNIT,
+    Samples,
+    check_distinct,
+    checked_signals,
+    checked_workers,
+    chunks,
+    follow,
+    in_units,
+)
 from DeepMRILib.ivim.bounds import Bounds
-from DeepMRILib.ivim.ratesearch import RATIO, Box, Descent
+from DeepMRILib.ivim.ratesearch import Box, Descent, parameters_within
 from DeepMRILib.ivim.starts import Starts
 from DeepMRILib.ivim.varpro import ReducedProblem, as_blocks
 from DeepMRILib.progress import Progress, part, silent
@@ -78,22 +86,11 @@ def fit_biexp(
         >>> [float(found[name][0].round(6)) for name in ("D", "f", "D_star", "S0")]
         [0.001, 0.2, 0.05, 300.0]
     """
-    signals, b_values = _checked(signals, b_values, fit_s0)
+    signals, b_values = checked_signals(signals, b_values)
+    check_distinct(b_values, "bi-exponential", 4 if fit_s0 else 3, fit_s0)
     job = _Job(signals, b_values, Bounds() if bounds is None else bounds, fit_s0)
     job.run(silent if progress is None else progress, checked_workers(workers))
     return job.result()
-
-
-def _checked(signals: ArrayLike, b_values: ArrayLike, fit_s0: bool) -> tuple[NDArray, NDArray]:
-    signals, b_values = checked_signals(signals, b_values)
-    needed = 4 if fit_s0 else 3
-    distinct = np.unique(b_values).size
-    if distinct < needed:
-        raise InputError(
-            f"There are {distinct} distinct b-values; the bi-exponential model has {needed} unknowns "
-            f"{'with' if fit_s0 else 'without'} S0 and needs at least {needed}."
-        )
-    return signals, b_values
 
 
 class _Items:
@@ -213,14 +210,6 @@ class _Job:
         better = better[np.argsort(-self.found.rss[better], kind="stable")]
         chosen = np.arange(n)
         chosen[self.voxel[better]] = better
-        (a, c), rates, rss = self.found.amplitudes[:, chosen], self.found.rates[:, chosen], self.found.rss[chosen]
-        S0 = np.clip(a + c, *self.S0)
-        f = np.clip(c / S0, *self.bounds.f)
-        D = np.clip(rates[0] / UNIT, *self.bounds.D)
-        D_star = np.clip(rates[1] / UNIT, *self.bounds.D_star)
-        D_star[f == 0] = np.clip(RATIO * D[f == 0], self.box.low_2 / UNIT, self.bounds.D_star[1])
-        unusable = np.isnan(self.scale)
-        found = {"D": D, "f": f, "D_star": D_star, "S0": S0 * self.scale, "rss": rss * self.scale**2}
-        for values in found.values():
-            values[unusable] = np.nan
-        return found
+        rates, amplitudes = self.found.rates[:, chosen], self.found.amplitudes[:, chosen]
+        found = parameters_within(self.bounds, self.S0, self.box, rates, amplitudes)
+        return in_units(found, self.found.rss[chosen], self.scale)

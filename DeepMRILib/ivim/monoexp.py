@@ -267,6 +267,16 @@ class MonoExponential:
         return self._last_step(batch._replace(low=np.minimum(best, far), high=np.maximum(best, far)), best)[0]
 
 
+def remainder(signals: NDArray, b: NDArray, found: Exponentials) -> NDArray:
+    """What an exponential leaves of signals (n / BLOCK, q, BLOCK) at the b-values (q,) in ms/um2."""
+    n_blocks, _, block = signals.shape
+    rates, amplitudes = (values.reshape(n_blocks, 1, block) for values in (found.rates, found.amplitudes))
+    curve = -b[:, None] * rates
+    np.exp(curve, out=curve)
+    curve *= amplitudes
+    return np.subtract(signals, curve, out=curve)
+
+
 def _grid(b: NDArray, weights: NDArray, rates: Interval) -> NDArray:
     """Rates whose curves, taken to the same length, are equally far apart.
 

@@ -5,11 +5,14 @@ Units as in ``varpro``: b in ms/um2, rates in um2/ms.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from DeepMRILib.ivim.batches import UNIT
+from DeepMRILib.ivim.bounds import Bounds
 from DeepMRILib.ivim.varpro import Interval, Point, ReducedProblem
 
 RATIO = 1.0001
@@ -36,6 +39,25 @@ class Box(NamedTuple):
         low_2 = max(rates_2[0], RATIO * rates_1[0], 1e-6 * rates_2[1])
         high_1 = min(rates_1[1], rates_2[1] / RATIO)
         return cls(rates_1[0], max(high_1, rates_1[0]), low_2, max(rates_2[1], low_2))
+
+
+def parameters_within(
+    bounds: Bounds, S0: Interval, box: Box, rates: Sequence[NDArray], amplitudes: Sequence[NDArray]
+) -> dict[str, NDArray]:
+    """The parameters (n,) within their bounds, S0 relative; where f is 0, the lowest D*.
+
+    Args:
+        bounds: of D, f and D*.
+        S0: its bounds.
+        box: of the rates.
+        rates, amplitudes: of tissue and of blood, (n,) each.
+    """
+    tissue, blood = amplitudes
+    total = np.clip(tissue + blood, *S0)
+    f = np.clip(blood / total, *bounds.f)
+    D, D_star = (np.clip(rate / UNIT, *limits) for rate, limits in zip(rates, (bounds.D, bounds.D_star), strict=True))
+    D_star = np.where(f == 0, np.clip(RATIO * D, box.low_2 / UNIT, bounds.D_star[1]), D_star)
+    return {"D": D, "f": f, "D_star": D_star, "S0": total}
 
 
 class Descent:

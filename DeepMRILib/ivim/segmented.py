@@ -23,11 +23,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from DeepMRILib.errors import InputError
-from DeepMRILib.ivim.batches import UNIT, Samples, checked_signals, checked_workers, fit_chunks
+from DeepMRILib.ivim.batches import UNIT, Samples, checked_signals, checked_workers, fit_chunks, in_units
 from DeepMRILib.ivim.bounds import Bounds
 from DeepMRILib.ivim.models import BIEXP_PARAMETERS
-from DeepMRILib.ivim.monoexp import Exponentials, MonoExponential
-from DeepMRILib.ivim.ratesearch import RATIO, Box
+from DeepMRILib.ivim.monoexp import MonoExponential, remainder
+from DeepMRILib.ivim.ratesearch import RATIO, Box, parameters_within
 from DeepMRILib.ivim.varpro import Interval, as_blocks
 from DeepMRILib.progress import Progress, silent
 
@@ -144,18 +144,12 @@ class _Steps(NamedTuple):
         tissue = self.tissue.fit(np.ascontiguousarray(blocks[:, self.high]), A_range)
         overlap = RATIO * self.box.high_1 > self.box.low_2
         lowest = np.maximum(RATIO * tissue.rates, self.box.low_2) if overlap else None
-        blood = self.blood.fit(self._remainder(blocks, tissue), self._blood_range(tissue.amplitudes), lowest)
+        left = remainder(blocks, self.samples.b / UNIT, tissue)
+        blood = self.blood.fit(left, self._blood_range(tissue.amplitudes), lowest)
         rss = 2 * blood.half_rss + self.samples.scatter(blocks, energy)
-        return self._in_units(tissue, blood, rss, scale)
-
-    def _remainder(self, blocks: NDArray, tissue: Exponentials) -> NDArray:
-        """The signals less those of tissue."""
-        n_blocks, _, block = blocks.shape
-        rates, amplitudes = (values.reshape(n_blocks, 1, block) for values in (tissue.rates, tissue.amplitudes))
-        signal = (self.samples.b / -UNIT)[:, None] * rates
-        np.exp(signal, out=signal)
-        signal *= amplitudes
-        return np.subtract(blocks, signal, out=signal)
+        n = scale.size
+        rates, amplitudes = (tissue.rates[:n], blood.rates[:n]), (tissue.amplitudes[:n], blood.amplitudes[:n])
+        return in_units(parameters_within(self.bounds, self.S0, self.box, rates, amplitudes), rss[:n], scale)
 
     def _blood_range(self, A: NDArray) -> tuple[NDArray, NDArray]:
         """Between what amplitudes of blood f and S0 are within their bounds."""
@@ -167,18 +161,3 @@ class _Steps(NamedTuple):
         if f_high < 1:
             high = np.minimum(high, f_high / (1 - f_high) * A)
         return low, np.maximum(low, high)
-
-    def _in_units(self, tissue: Exponentials, blood: Exponentials, rss: NDArray, scale: NDArray) -> dict[str, NDArray]:
-        """The parameters in the units of ``fit_segmented``; NaN where ``scale`` is."""
-        n, low_2 = scale.size, self.box.low_2 / UNIT
-        A, C, rss = tissue.amplitudes[:n], blood.amplitudes[:n], rss[:n]
-        S0 = np.clip(A + C, *self.S0)
-        f = np.clip(C / S0, *self.bounds.f)
-        D = np.clip(tissue.rates[:n] / UNIT, *self.bounds.D)
-        D_star = np.clip(blood.rates[:n] / UNIT, *self.bounds.D_star)
-        D_star = np.where(f == 0, np.clip(RATIO * D, low_2, self.bounds.D_star[1]), D_star)
-        found = {"D": D, "f": f, "D_star": D_star, "S0": S0 * scale, "rss": rss * scale**2}
-        unusable = np.isnan(scale)
-        for values in found.values():
-            values[unusable] = np.nan
-        return found
