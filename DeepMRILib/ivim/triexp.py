@@ -14,8 +14,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from DeepMRILib.errors import InputError
-from DeepMRILib.ivim.batches import UNIT, Samples, checked_signals, checked_workers, fit_chunks
+from DeepMRILib.ivim.batches import UNIT, Samples, check_distinct, checked_signals, checked_workers, fit_chunks
 from DeepMRILib.ivim.bounds import TriexpBounds
 from DeepMRILib.ivim.models import TRIEXP_PARAMETERS, triexp
 from DeepMRILib.ivim.triexp_amplitudes import Polytope
@@ -33,7 +32,7 @@ STARTS = np.array([
 SNR 15 to 100 with 11 or 18 b-values, the first alone finds 96.7 %, three find 99.5 %, all six 99.97 %.
 """
 
-FIRST_ROUNDS = (2, 1, 1, 1, 2)
+FIRST_ROUNDS = (3, 1, 1, 2)
 """Newton steps in each round, after which valleys are given up: first for a batch of voxels,"""
 
 LATER_ROUNDS = (1, 2, 3, 4, 6, 10, 20, 40)
@@ -90,20 +89,10 @@ def fit_triexp(
         [0.001, 0.2, 0.02, 0.1, 0.5, 300.0]
     """
     signals, b_values = checked_signals(signals, b_values)
-    _check_distinct(b_values, fit_s0)
+    check_distinct(b_values, "tri-exponential", 6 if fit_s0 else 5, fit_s0)
     fit = _Fit(signals, b_values, TriexpBounds() if bounds is None else bounds, fit_s0)
     fit_chunks(fit.chunk, len(signals), workers=checked_workers(workers), progress=progress or silent, message=MESSAGE)
     return fit.found
-
-
-def _check_distinct(b_values: NDArray, fit_s0: bool) -> None:
-    needed = 6 if fit_s0 else 5
-    distinct = np.unique(b_values).size
-    if distinct < needed:
-        raise InputError(
-            f"There are {distinct} distinct b-values; the tri-exponential model has {needed} unknowns "
-            f"{'with' if fit_s0 else 'without'} S0 and needs at least {needed}."
-        )
 
 
 class _Fit:

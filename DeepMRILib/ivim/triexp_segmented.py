@@ -22,7 +22,7 @@ from DeepMRILib.errors import InputError
 from DeepMRILib.ivim.batches import UNIT, Samples, checked_signals, checked_workers, fit_chunks
 from DeepMRILib.ivim.bounds import TriexpBounds
 from DeepMRILib.ivim.models import TRIEXP_PARAMETERS, triexp
-from DeepMRILib.ivim.monoexp import Exponentials, MonoExponential
+from DeepMRILib.ivim.monoexp import Exponentials, MonoExponential, remainder
 from DeepMRILib.ivim.triexp_box import RateBox, parameters_within
 from DeepMRILib.ivim.varpro import as_blocks
 from DeepMRILib.progress import Progress, silent
@@ -137,26 +137,20 @@ class _Steps(NamedTuple):
     def fit(self, signals: NDArray) -> dict[str, NDArray]:
         """The parameters of some signals (n, n_b)."""
         y, _, scale = self.samples.normalised(signals)
-        blocks = as_blocks(y)
+        blocks, b = as_blocks(y), self.samples.b / UNIT
         low, top = self.bounds.S0 if self.fit_s0 else (1.0, 1.0)
         (f1_low, f1_high), (f2_low, f2_high) = self.bounds.f1, self.bounds.f2
         least = max(1 - f1_high - f2_high, 0.0)
         tissue = self._step(0, blocks, self.high, (low * least, top * (1 - f1_low - f2_low)))
-        left = self._without(blocks, tissue)
+        left = remainder(blocks, b, tissue)
         slow = self._step(1, left, self.middle, (f1_low * low, np.maximum(top * (1 - f2_low) - tissue.amplitudes, 0)))
-        left = self._without(left, slow)
+        left = remainder(left, b, slow)
         known = tissue.amplitudes + slow.amplitudes
         fast = self._step(2, left, np.ones_like(self.high), (np.maximum(low - known, 0), np.maximum(top - known, 0)))
         return self._in_units((tissue, slow, fast), signals, scale)
 
     def _step(self, number: int, blocks: NDArray, where: NDArray, amplitude: tuple) -> Exponentials:
         return self.fits[number].fit(np.ascontiguousarray(blocks[:, where]), amplitude)
-
-    def _without(self, blocks: NDArray, found: Exponentials) -> NDArray:
-        """The signals less those of one compartment."""
-        n_blocks, _, block = blocks.shape
-        rates, amplitudes = (values.reshape(n_blocks, 1, block) for values in (found.rates, found.amplitudes))
-        return blocks - amplitudes * np.exp((self.samples.b / -UNIT)[:, None] * rates)
 
     def _in_units(self, found: tuple[Exponentials, ...], signals: NDArray, scale: NDArray) -> dict[str, NDArray]:
         """The parameters in the units of ``fit_triexp_segmented``, brought within their bounds."""
