@@ -106,6 +106,9 @@ class TriexpBounds(_Intervals):
                 )
 
 
+AnyBounds = AdcBounds | Bounds | TriexpBounds
+
+
 def _checked(name: str, interval: Interval) -> Interval:
     if not isinstance(interval, (tuple, list)) or len(interval) != 2:
         raise InputError(f"The bounds of {name} are {interval!r}; give the lowest and the highest value.")
@@ -169,7 +172,7 @@ class BodyPart:
     adc: AdcBounds = field(default_factory=AdcBounds)
     triexp_splits: Interval = TRIEXP_SPLITS
 
-    def bounds_of(self, model: str) -> AdcBounds | Bounds | TriexpBounds:
+    def bounds_of(self, model: str) -> AnyBounds:
         """The bounds of a model: adc, biexp or triexp."""
         return {"adc": self.adc, "biexp": self.bounds, "triexp": self.triexp}[model]
 

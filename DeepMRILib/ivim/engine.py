@@ -7,14 +7,13 @@ from typing import Protocol
 
 from numpy.typing import NDArray
 
-from DeepMRILib.ivim.bounds import BODY_PARTS, AdcBounds, BodyPart, Bounds, TriexpBounds, TypicalValues
+from DeepMRILib.ivim.bounds import BODY_PARTS, AnyBounds, BodyPart, Bounds, TypicalValues
 from DeepMRILib.ivim.models import MODELS, SignalModel
 from DeepMRILib.ivim.options import FitOptions, check_method
 from DeepMRILib.ivim.prepare import Signals
 from DeepMRILib.progress import Progress
 from DeepMRILib.tables import Table
 
-AnyBounds = AdcBounds | Bounds | TriexpBounds
 CUSTOM = BodyPart(Bounds(), TypicalValues())
 """Where a user gives all bounds: the general ones where one is missing."""
 

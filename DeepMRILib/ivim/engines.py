@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from DeepMRILib.errors import InputError
 from DeepMRILib.ivim.adc import fit_adc
 from DeepMRILib.ivim.bayes import fit_bayes
-from DeepMRILib.ivim.engine import AnyBounds, Engine, Estimates, Problem
+from DeepMRILib.ivim.bounds import AnyBounds
+from DeepMRILib.ivim.engine import Engine, Estimates, Problem
 from DeepMRILib.ivim.leastsquares import fit_biexp
 from DeepMRILib.ivim.models import SignalModel
 from DeepMRILib.ivim.prepare import Signals
@@ -80,7 +82,13 @@ def _with_sd(found: dict[str, NDArray], signals: Signals, problem: Problem, engi
     """Least squares with standard deviations; what the residuals of all voxels tell of the noise is shared."""
     sd = parameter_sd(problem.model, found, signals.b_values, problem.bounds, fit_s0=problem.options.fit_s0, pool=True)
     values = {name: found[name] for name in problem.model.parameters}
-    return Estimates(values, {name: sd[f"{name}_sd"] for name in values}, engine)
+    return Estimates(values, {name: sd[f"{name}_sd"] for name in values}, engine, _left_out(values))
+
+
+def _left_out(values: dict[str, NDArray]) -> tuple[str, ...]:
+    """A note on voxels that no curve can be scaled to; the background is told by the mean of all low b-values."""
+    voxels = int(np.isnan(values["S0"]).sum())
+    return (f"{voxels:,} voxels without a positive signal at the lowest b-value were left out.",) if voxels else ()
 
 
 def bayesian(signals: Signals, problem: Problem, progress: Progress) -> Estimates:
@@ -94,7 +102,7 @@ def bayesian(signals: Signals, problem: Problem, progress: Progress) -> Estimate
     sd = {name: found[f"{name}_sd"] for name in values}
     prior = "learned from all voxels" if options.prior == "data" else "flat within the bounds"
     engine = f"mean of the Bayesian posterior in each voxel, prior {prior} (DeepMRILib.ivim.bayes)"
-    return Estimates(values, sd, engine, seed=options.seed)
+    return Estimates(values, sd, engine, _left_out(values), seed=options.seed)
 
 
 def network(signals: Signals, problem: Problem, progress: Progress) -> Estimates:

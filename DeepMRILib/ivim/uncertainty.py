@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from DeepMRILib.errors import InputError
 from DeepMRILib.ivim.bayes_noise import learn_noise
-from DeepMRILib.ivim.bounds import AdcBounds, Bounds, TriexpBounds
+from DeepMRILib.ivim.bounds import AnyBounds, Bounds
 from DeepMRILib.ivim.models import MODELS, SignalModel
 
 CHUNK = 8192
@@ -21,7 +21,7 @@ def parameter_sd(
     model: SignalModel,
     fit: Mapping[str, NDArray],
     b_values: ArrayLike,
-    bounds: AdcBounds | Bounds | TriexpBounds,
+    bounds: AnyBounds,
     *,
     fit_s0: bool = True,
     pool: bool = False,
@@ -88,9 +88,7 @@ def biexp_sd(
     )
 
 
-def _free(
-    model: SignalModel, fit: Mapping[str, NDArray], bounds: AdcBounds | Bounds | TriexpBounds, fit_s0: bool
-) -> NDArray:
+def _free(model: SignalModel, fit: Mapping[str, NDArray], bounds: AnyBounds, fit_s0: bool) -> NDArray:
     """Which parameters are not held at a bound, (p, n)."""
     free = [inside(fit[name], getattr(bounds, name)) for name in model.parameters[:-1]]
     if model.name == "triexp":  # where no tissue is left, f2 is what f1 leaves
