@@ -25,6 +25,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "Testing")]
 
 from benchmarks import ivim_comparison as compare
 from benchmarks.ivim_reference import B_VALUES, Simulated, simulate
+from real_data import DATA
 
 from DeepMRILib.ivim.bounds import GENERAL
 from DeepMRILib.ivim.leastsquares import fit_biexp
@@ -41,7 +42,7 @@ TRAINING_SEED = 1
 def main() -> None:
     """Print all tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, default=compare.DATA / "ivim_simulated", help="folder of the test signals")
+    parser.add_argument("--data", type=Path, default=DATA / "ivim_simulated", help="folder of the test signals")
     parser.add_argument("--signals", type=int, default=100_000, help="simulated signals to train on")
     parser.add_argument("--accuracy-voxels", type=int, default=5000, help="test signals, where none are stored")
     parser.add_argument("--snr", type=int, nargs="*", default=[20, 50], help="none: the speed alone")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import statistics
 import time
 from collections.abc import Callable, Mapping
@@ -14,10 +13,10 @@ from pathlib import Path
 import numpy as np
 from benchmarks.ivim_reference import RANGES, Simulated, load, median_error, simulate
 from numpy.typing import NDArray
+from real_data import DATA
 from scipy.stats import spearmanr
 
 PARAMETERS = tuple(RANGES)
-DATA = Path(os.environ.get("DEEPMRI_TEST_DATA", Path(__file__).resolve().parents[3] / "shared" / "data"))
 
 
 @dataclass(frozen=True)

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from benchmarks.ivim_reference import RANGES, load
 
 from DeepMRILib import ivim
 from DeepMRILib.errors import InputError
 from DeepMRILib.ivim import FitOptions, SquaresOptions, scores
 from DeepMRILib.volume import DiffusionVolume, LabelVolume, Volume
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "benchmarks"))
-from ivim_reference import RANGES, load
 
 TRUTH = {"D": np.array([1.0, 2.0, 4.0, 1.0])}
 FOUND = {"D": np.array([1.5, 1.0, 4.0, 2.0])}
