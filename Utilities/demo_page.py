@@ -305,8 +305,8 @@ class Page:
         bias = self._wide(made.rows("evaluation", "squares_errors.csv"), ("region", "parameter"), "bias")
         self._report.table(
             bias, formats=dict.fromkeys(list(bias.columns)[1:], "+.1f"),
-            caption="Bias in each square, in percent of its truth. Least squares fits each voxel by itself: its bias is that "
-            "of noise alone. What is learned from an image also draws a small square towards the rest.",
+            caption="Bias in each square, in percent of its truth. Least squares fits each voxel by itself: its "
+            "bias is that of noise alone. What is learned from an image also draws a small square towards the rest.",
         )  # fmt: skip
         errors = self._wide(made.rows("evaluation", "errors.csv"), ("parameter",), "median_error")
         self._report.table(
