@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import threading
-import time
-
 import numpy as np
 import pytest
 from benchmarks.ivim_reference import B_VALUES, curve_fit_adc, simulate
+from fit_threads import assert_cancel_stops_all_threads_soon, assert_progress_rises_to_one_in_the_calling_thread
 from test_ivim_leastsquares import PROTOCOLS, nasty_signals
 
-from DeepMRILib.errors import Cancelled, InputError
+from DeepMRILib.errors import InputError
 from DeepMRILib.ivim.adc import fit_adc
 from DeepMRILib.ivim.bounds import AdcBounds
 from DeepMRILib.ivim.models import adc
@@ -169,27 +167,11 @@ def test_threads_below_one_are_refused() -> None:
 
 def test_cancel_stops_all_threads_soon() -> None:
     signals = np.tile(simulate(2000, 20, seed=4).signals, (300, 1))
-    asked = []
-
-    def cancel(fraction: float, message: str) -> None:
-        if fraction > 0:
-            asked.append(time.perf_counter())
-            raise Cancelled
-
-    with pytest.raises(Cancelled):
-        fit_adc(signals, B_VALUES, progress=cancel, workers=2)
-    assert time.perf_counter() - asked[0] < 2.0
-    assert not [thread for thread in threading.enumerate() if thread.name.startswith("ivim")]
+    assert_cancel_stops_all_threads_soon(lambda progress: fit_adc(signals, B_VALUES, progress=progress, workers=2))
 
 
 def test_progress_rises_to_one_and_is_told_from_the_calling_thread() -> None:
-    told = []
-    fit_adc(
-        np.tile(simulate(1000, 20, seed=5).signals, (100, 1)), B_VALUES,
-        progress=lambda fraction, message: told.append((fraction, message, threading.get_ident())),
-    )  # fmt: skip
-    fractions, messages, threads = zip(*told, strict=True)
-    assert set(threads) == {threading.get_ident()}
-    assert set(messages) == {"ADC"}
-    assert (fractions[0], fractions[-1]) == (0, 1)
-    assert all(np.diff(fractions) >= 0)
+    signals = np.tile(simulate(1000, 20, seed=5).signals, (100, 1))
+    assert_progress_rises_to_one_in_the_calling_thread(
+        lambda progress: fit_adc(signals, B_VALUES, progress=progress), "ADC"
+    )

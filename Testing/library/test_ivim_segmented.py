@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import threading
-import time
 from pathlib import Path
 
 import numpy as np
@@ -17,10 +15,11 @@ from benchmarks.ivim_reference import (
     residual_sum,
     simulate,
 )
+from fit_threads import assert_cancel_stops_all_threads_soon, assert_progress_rises_to_one_in_the_calling_thread
 from real_data import abdomen, osipi
 from test_ivim_leastsquares import nasty_signals
 
-from DeepMRILib.errors import Cancelled, InputError
+from DeepMRILib.errors import InputError
 from DeepMRILib.ivim.bounds import BODY_PARTS, BROAD, GENERAL, AdcBounds, Bounds, body_part
 from DeepMRILib.ivim.leastsquares import fit_biexp
 from DeepMRILib.ivim.models import BIEXP_PARAMETERS, biexp
@@ -264,27 +263,13 @@ def test_every_body_part_has_a_published_split_or_one_between() -> None:
 
 def test_cancel_stops_all_threads_soon() -> None:
     signals = np.tile(simulate(2000, 20, seed=4).signals, (200, 1))
-    asked = []
-
-    def cancel(fraction: float, message: str) -> None:
-        if fraction > 0:
-            asked.append(time.perf_counter())
-            raise Cancelled
-
-    with pytest.raises(Cancelled):
-        fit_segmented(signals, B_VALUES, split=SPLIT, progress=cancel, workers=2)
-    assert time.perf_counter() - asked[0] < 2.0
-    assert not [thread for thread in threading.enumerate() if thread.name.startswith("ivim")]
+    assert_cancel_stops_all_threads_soon(
+        lambda progress: fit_segmented(signals, B_VALUES, split=SPLIT, progress=progress, workers=2)
+    )
 
 
 def test_progress_rises_to_one_and_is_told_from_the_calling_thread() -> None:
-    told = []
-    fit_segmented(
-        np.tile(simulate(1000, 20, seed=5).signals, (100, 1)), B_VALUES, split=SPLIT,
-        progress=lambda fraction, message: told.append((fraction, message, threading.get_ident())),
-    )  # fmt: skip
-    fractions, messages, threads = zip(*told, strict=True)
-    assert set(threads) == {threading.get_ident()}
-    assert set(messages) == {"Segmented fit"}
-    assert (fractions[0], fractions[-1]) == (0, 1)
-    assert all(np.diff(fractions) >= 0)
+    signals = np.tile(simulate(1000, 20, seed=5).signals, (100, 1))
+    assert_progress_rises_to_one_in_the_calling_thread(
+        lambda progress: fit_segmented(signals, B_VALUES, split=SPLIT, progress=progress), "Segmented fit"
+    )
