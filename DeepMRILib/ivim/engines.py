@@ -86,9 +86,9 @@ def _with_sd(found: dict[str, NDArray], signals: Signals, problem: Problem, engi
 
 
 def _left_out(values: dict[str, NDArray]) -> tuple[str, ...]:
-    """A note on voxels that no curve can be scaled to; the background is told by the mean of all low b-values."""
+    """A note on voxels that no curve can be scaled to: bright at low b-values, and negative on the whole."""
     voxels = int(np.isnan(values["S0"]).sum())
-    return (f"{voxels:,} voxels without a positive signal at the lowest b-value were left out.",) if voxels else ()
+    return (f"{voxels:,} voxels whose mean over all images is not positive were left out.",) if voxels else ()
 
 
 def bayesian(signals: Signals, problem: Problem, progress: Progress) -> Estimates:

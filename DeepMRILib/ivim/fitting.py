@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -120,6 +121,7 @@ def run_engine(
     signals = prepare(volume, problem.options, mask)
     prepared = time.perf_counter()
     found = engine(signals, problem, part(progress, 0.02, 0.95))
+    signals, found = _told(signals, found)
     fitted = time.perf_counter()
     part(progress, 0.95, 1.0)(0.0, "Maps, regions and curves")
     maps = _maps(found, signals, problem, volume)
@@ -137,6 +139,25 @@ def run_engine(
         predicted=predicted,
         training=found.training,
     )
+
+
+def _told(signals: Signals, found: Estimates) -> tuple[Signals, Estimates]:
+    """The voxels of which the engine has something to tell, and what it tells of them.
+
+    Raises:
+        InputError: of none.
+    """
+    known = np.logical_and.reduce([np.isfinite(values) for values in found.values.values()])
+    if known.all():
+        return signals, found
+    if not known.any():
+        reasons = " ".join(found.notes)
+        raise InputError(f"No voxel could be fitted. {reasons} Choose another mask, series or method.")
+    inside = signals.inside.copy()
+    inside[signals.inside] = known
+    told = {name: values[known] for name, values in found.values.items()}
+    sd = {name: values[known] for name, values in found.sd.items()}
+    return replace(signals, values=signals.values[known], inside=inside), replace(found, values=told, sd=sd)
 
 
 def _maps(found: Estimates, signals: Signals, problem: Problem, series: DiffusionVolume) -> dict[str, Volume]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -72,7 +74,8 @@ def prepare(series: DiffusionVolume, options: FitOptions, mask: Volume | NDArray
 def choose(series: DiffusionVolume, options: FitOptions, mask: Volume | NDArray | None) -> Choice:
     """Which images and voxels ``prepare`` takes; raises as it does."""
     kept = _kept_images(series.b_values, options)
-    check_b_values(series.b_values[kept], options)
+    with _fewer_images(kept):
+        check_b_values(series.b_values[kept], options)
     notes = _notes_on_images(series.b_values, kept, options)
     threshold = options.background if mask is None else 0.0  # every voxel of a mask is meant
     inside, left_out = _usable_voxels(series, kept, threshold, checked_mask(mask, series))
@@ -89,6 +92,11 @@ def chosen_signals(
 
 
 def _kept_images(b_values: NDArray, options: FitOptions) -> NDArray:
+    if 0 < options.b_max < options.b_min:
+        raise InputError(
+            f"b_min is {options.b_min:g} s/mm2 and b_max {options.b_max:g}: no b-value lies between. Choose a "
+            "b_max above b_min, or 0 to keep all images."
+        )
     kept = b_values >= options.b_min
     if not kept.any():
         raise InputError(
@@ -103,6 +111,19 @@ def _kept_images(b_values: NDArray, options: FitOptions) -> NDArray:
             f"{b_values[b_values >= options.b_min].min():g}. Choose a higher b_max, or 0 to keep all images."
         )
     return kept
+
+
+@contextmanager
+def _fewer_images(kept: NDArray) -> Iterator[None]:
+    """Say that images were left out, where the rest does not suffice."""
+    try:
+        yield
+    except InputError as error:
+        if kept.all():
+            raise
+        raise InputError(
+            f"{error} Of {kept.size} images b_min and b_max leave {np.count_nonzero(kept)}: with 0 for both all count."
+        ) from error
 
 
 def _notes_on_images(b_values: NDArray, kept: NDArray, options: FitOptions) -> tuple[str, ...]:
@@ -176,7 +197,8 @@ def _usable_voxels(
     finite = np.ones(series.shape, dtype=bool)
     if not np.issubdtype(series.array.dtype, np.integer):
         for image in np.flatnonzero(kept):  # image by image: a mask of the whole series would be as large as itself
-            finite &= np.abs(series.array[..., image]) < LARGEST  # false for NaN too
+            # float64, as half precision does not know so large a limit; false for NaN too
+            finite &= np.abs(series.array[..., image]) < np.float64(LARGEST)
     if not (finite & mask).any():
         raise InputError(
             "No voxel inside the mask has a usable number in every image (NaN or infinite everywhere). "

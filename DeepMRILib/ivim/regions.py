@@ -168,8 +168,13 @@ def _fits(means: dict[str, NDArray], b_values: NDArray, problem: Problem) -> Fit
     }
 
 
+def distinct_b_values(b_values: NDArray) -> list[float]:
+    """The b-values of ``decay_tables``: one for the images that share one, their mean."""
+    groups = b_groups(b_values)
+    return [rounded(b_values[groups == group].mean()) for group in range(groups.max() + 1)]
+
+
 def _points(values: NDArray, b_values: NDArray, groups: NDArray) -> Iterator[dict[str, float]]:
-    for group in range(groups.max() + 1):
+    for group, b in enumerate(distinct_b_values(b_values)):
         sample = values[:, groups == group].mean(axis=1, dtype=np.float64)
-        b = b_values[groups == group].mean()
-        yield {"b": rounded(b), "signal": rounded(sample.mean()), "sd": rounded(sample.std())}
+        yield {"b": b, "signal": rounded(sample.mean()), "sd": rounded(sample.std())}

@@ -13,6 +13,7 @@ from DeepMRILib.figures import Panel, montage
 from DeepMRILib.ivim.curves import loss_curves, region_curves
 from DeepMRILib.ivim.models import MODELS, SignalModel
 from DeepMRILib.ivim.quantities import QUALITY, QUANTITIES, scale_of, shown_unit
+from DeepMRILib.ivim.regions import distinct_b_values
 from DeepMRILib.ivim.result import IVIMResult, PhantomResult
 from DeepMRILib.plots import decay_plot, loss_plot
 from DeepMRILib.report import NO_VALUE, Report
@@ -38,7 +39,7 @@ def fit_report(result: IVIMResult) -> Report:
     """Maps, decay curves, the table of regions, and how they were made."""
     made = result.provenance
     model = MODELS[made.inputs["model"]]
-    b_values = list(dict.fromkeys(result.decay.columns["b"]))
+    b_values = distinct_b_values(np.array(made.inputs["b_values_fitted"]))
     report = Report("Intravoxel incoherent motion", f"{made.engine[0].upper()}{made.engine[1:]}")
     report.facts(_files(made.inputs.get("files", {})))
     report.facts(
@@ -63,12 +64,14 @@ def fit_report(result: IVIMResult) -> Report:
         report.figure(montage(map_panels(uncertain)), "How uncertain they are: the standard deviation of each.")
     quality = {name: _cropped(result.maps[name], around) for name in QUALITY}
     report.figure(montage(map_panels(quality)), "How well the curve fits in each voxel.")
-    report.section("Decay")
-    curves = [replace(curve, error=None) for curve in region_curves(result)[:MOST_CURVES]]
-    report.figure(
-        decay_plot(curves, y_label="Signal relative to S0", log=True),
-        f"Mean signal of each region and the mean of its voxels' fitted curves{_limit(result)}.",
-    )
+    curves = [replace(curve, error=None) for curve in region_curves(result)]
+    if curves:  # none where no voxel of any region was fitted
+        report.section("Decay")
+        limit = f"; the first {MOST_CURVES} of {len(curves)} regions" if len(curves) > MOST_CURVES else ""
+        report.figure(
+            decay_plot(curves[:MOST_CURVES], y_label="Signal relative to S0", log=True),
+            f"Mean signal of each region and the mean of its voxels' fitted curves{limit}.",
+        )
     report.section("Regions")
     report.table(
         short_table(result.regions, model), caption="Median, with lower and upper quartile, of the fitted voxels."
@@ -102,11 +105,6 @@ def shown_images(series: DiffusionVolume) -> dict[float, Volume]:
 def _files(files: dict[str, Any]) -> dict[str, str]:
     """The input files by what they are for, when the command line has read them."""
     return {name.capitalize(): str(record["path"]) for name, record in files.items() if "path" in record}
-
-
-def _limit(result: IVIMResult) -> str:
-    regions = len(set(result.decay.columns["region"]))
-    return f"; the first {MOST_CURVES} of {regions} regions" if regions > MOST_CURVES else ""
 
 
 def _box(inside: NDArray) -> tuple[slice, ...]:

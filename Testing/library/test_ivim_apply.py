@@ -134,6 +134,23 @@ def test_what_is_no_network_is_a_sentence(tmp_path: Path) -> None:
         ivim.apply("other", a_series(), "predicted")
 
 
+def test_voxels_that_a_network_leaves_out_count_nowhere(network: ivim.TrainedModel) -> None:
+    series = a_series(5)
+    array = np.array(series.array)
+    array[:4] = 100 + series.b_values  # rises with b
+    result = ivim.apply(network, series.with_array(array), CPU)
+    fitted = np.asarray(result.fitted) > 0
+    assert not fitted[:4].any()
+    assert all((volume.array[~fitted] == 0).all() for volume in result.maps.values())
+    D = result.maps["D"].array[fitted]
+    assert result.regions.columns["voxels"] == [fitted.sum()]
+    assert result.regions.columns["D_median"] == [pytest.approx(np.median(D), rel=1e-5)]
+    assert f"{fitted.size - fitted.sum()} voxels whose signal rises with b" in " ".join(result.provenance.notes)
+    array[:] = 100 + series.b_values
+    with pytest.raises(InputError, match="No voxel could be fitted. 384 voxels whose signal rises with b"):
+        ivim.apply(network, series.with_array(array), CPU)
+
+
 def test_cancel_stops_it(network: ivim.TrainedModel) -> None:
     def cancel(fraction: float, message: str) -> None:
         raise Cancelled

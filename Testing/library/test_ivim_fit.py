@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pytest
 
@@ -11,6 +13,7 @@ from DeepMRILib.ivim.bounds import BODY_PARTS
 from DeepMRILib.ivim.example import fit_inputs
 from DeepMRILib.ivim.models import biexp
 from DeepMRILib.ivim.options import BodyPart
+from DeepMRILib.ivim.report import fit_report
 from DeepMRILib.options import settings
 from DeepMRILib.volume import DiffusionVolume, LabelVolume, Volume
 
@@ -252,3 +255,44 @@ def test_cancel_stops_the_fit(series: DiffusionVolume) -> None:
 
     with pytest.raises(Cancelled):
         ivim.fit(series, progress=cancel)
+
+
+def test_voxels_of_which_nothing_is_known_are_not_fitted() -> None:
+    series, _ = noise_free(PROTOCOL)
+    array = np.array(series.array)
+    array[2, 0, 0, -3:] = -2000  # bright at low b-values, and negative on the whole
+    for method in ("lsq", "segmented", "bayes"):
+        result = ivim.fit(series.with_array(array), ivim.FitOptions(method=method), mask=np.ones(series.shape))
+        assert np.asarray(result.fitted).ravel().tolist() == [1, 1, 0, 1], method
+        assert all((volume.array[2] == 0).all() for volume in result.maps.values()), method
+        assert result.regions.columns["voxels"] == [3], method
+        assert result.provenance.inputs["voxels_fitted"] == 3
+        assert "1 voxels whose mean over all images is not positive" in " ".join(result.provenance.notes)
+    one = np.zeros(series.shape)
+    one[2] = 1
+    with pytest.raises(InputError, match="No voxel could be fitted. 1 voxels whose mean"):
+        ivim.fit(series.with_array(array), mask=one)
+
+
+def test_half_precision_images_are_fitted_without_a_warning(series: DiffusionVolume) -> None:
+    half = series.with_array(series.array.astype(np.float16))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert np.isfinite(ivim.fit(half).maps["D"].array).all()
+
+
+def test_a_range_of_b_values_that_leaves_too_few_says_so(series: DiffusionVolume) -> None:
+    with pytest.raises(InputError, match="b_min is 500 s/mm2 and b_max 100: no b-value lies between"):
+        ivim.fit(series, ivim.FitOptions(b_min=500, b_max=100))
+    with pytest.raises(InputError, match="Of 9 images b_min and b_max leave 3"):
+        ivim.fit(series, ivim.FitOptions(b_max=20))
+
+
+def test_regions_without_a_fitted_voxel_have_a_page_too(series: DiffusionVolume) -> None:
+    mask, labels = np.zeros(series.shape), np.zeros(series.shape, dtype=np.uint8)
+    mask[0, 0, 0], labels[1, 1, 1] = 1, 1
+    result = ivim.fit(series, mask=mask, labels=LabelVolume(labels, series.affine))
+    assert result.regions.columns["voxels"] == [0]
+    page = fit_report(result).html()
+    assert "Regions" in page
+    assert "Mean signal of each region" not in page
