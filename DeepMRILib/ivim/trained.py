@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from DeepMRILib import options as settings
@@ -136,10 +137,12 @@ def _read(model: Model) -> TrainedModel:
         options = settings.from_json(FitOptions, {"method": "ivimnet", **prepared})
         Problem.of(options)
         plan = NetworkPlan.from_json(card.extra["plan"])
-        if (plan.model, plan.b_values) != (options.model, tuple(b_values.tolist())):
-            raise ValueError("its plan is for another model or for other b-values.")
+        _check_agreement(plan, options, tuple(b_values.tolist()))
         made = _provenance(card.extra["provenance"], card.sha256)
-        voxels = int(card.extra["voxels"])
+        voxels = card.extra["voxels"]
+        if isinstance(voxels, bool) or not isinstance(voxels, int) or voxels < 1:
+            raise ValueError(f"the number of voxels is {voxels!r}.")
+    _check_weights(card.name, weights, plan)
     return TrainedModel(
         provenance=made,
         name=card.name,
@@ -152,24 +155,50 @@ def _read(model: Model) -> TrainedModel:
     )
 
 
+def _check_agreement(plan: NetworkPlan, options: FitOptions, b_values: tuple[float, ...]) -> None:
+    """Refuse a plan for another fit than the description promises."""
+    promised = {name: getattr(options, name) for name in ("model", "preset", "members", "fit_s0")}
+    for name, value in {**promised, "b_values": b_values}.items():
+        if getattr(plan, name) != value:
+            raise ValueError(f"its plan has another {name} than its preprocessing.")
+
+
+def _check_weights(name: str, weights: Mapping[str, NDArray], plan: NetworkPlan) -> None:
+    """Refuse weights of which no network can be made, before memory is taken for it."""
+    needed, there = plan.members * plan.parameter_count, sum(array.size for array in weights.values())
+    if there < needed:
+        raise WeightsError(
+            f"The network {name} has {needed:,} numbers by its model.json, and its weights hold {there:,}. {AGAIN}"
+        )
+    for key, array in weights.items():
+        if array.dtype.kind != "f" or not np.isfinite(array).all():
+            raise WeightsError(f"The weights {key} of the network {name} are no finite numbers. {AGAIN}")
+
+
 def _provenance(entry: Any, sha256: str) -> Provenance:
-    made = Provenance(**{**entry, "notes": tuple(entry["notes"]), "weights_sha256": sha256})
-    kinds = {
-        "job": str,
-        "engine": str,
-        "version": str,
-        "created": str,
-        "options": dict,
-        "inputs": dict,
-        "seconds": dict,
-    }
+    _check_entry(entry)
+    return Provenance(**{**entry, "notes": tuple(entry["notes"]), "weights_sha256": sha256})
+
+
+def _check_entry(entry: Any) -> None:
+    """Refuse a provenance that reports could not show."""
+    if not isinstance(entry, dict):
+        raise TypeError(f"its provenance is a {type(entry).__name__}.")
+    if unknown := sorted(set(entry) - {item.name for item in dataclasses.fields(Provenance)}):
+        raise LookupError(f"its provenance has an entry {unknown[0]!r}, which this version does not know.")
+    texts = ("job", "engine", "version", "created", "device", "command")
+    kinds: dict[str, Any] = dict.fromkeys(texts, str) | dict.fromkeys(("options", "inputs", "seconds"), dict)
+    kinds |= {"notes": list, "seed": (int, type(None))}
     for name, kind in kinds.items():
-        if not isinstance(getattr(made, name), kind):
-            raise TypeError(f"the provenance's {name} is {getattr(made, name)!r}.")
+        if name not in entry:
+            raise LookupError(f"its provenance lacks the entry {name}.")
+        if not isinstance(entry[name], kind):
+            raise TypeError(f"its provenance's {name} is {entry[name]!r}.")
+    if not all(isinstance(note, str) for note in entry["notes"]):
+        raise TypeError("its provenance's notes are no texts.")
     for name in ("series", "validation_loss"):
-        if name not in made.inputs:
-            raise LookupError(f"the provenance lacks the entry {name}.")
-    return made
+        if name not in entry["inputs"]:
+            raise LookupError(f"its provenance lacks the entry {name}.")
 
 
 def _check_kind(card: ModelCard) -> None:

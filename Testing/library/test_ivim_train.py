@@ -273,6 +273,19 @@ def test_the_page_shows_the_loss(network: ivim.TrainedModel) -> None:
         (lambda card: card["extra"].update(plan=3), "model.json of net-1 is not usable"),
         (lambda card: card["extra"].update(voxels="many"), "model.json of net-1 is not usable"),
         (lambda card: card["extra"].update(provenance={}), "model.json of net-1 is not usable"),
+        (lambda card: card["extra"].update(voxels=-5), "number of voxels is -5. Train it again"),
+        (lambda card: card["extra"].update(provenance=[]), "its provenance is a list. Train it again"),
+        (lambda card: card["extra"]["provenance"].update(notes=5), "provenance's notes is 5. Train"),
+        (lambda card: card["extra"]["provenance"].update(notes=[5]), "provenance's notes are no texts"),
+        (lambda card: card["extra"]["provenance"].update(more=5), "has an entry 'more', which this version"),
+        (lambda card: card["extra"]["provenance"].update(device=5), "provenance's device is 5"),
+        (lambda card: card["extra"]["plan"].update(preset="orig"), "plan has another preset"),
+        (lambda card: card["preprocessing"].update(members=7), "plan has another members"),
+        (lambda card: card["preprocessing"].update(fit_s0=False), "plan has another fit_s0"),
+        (
+            lambda card: card["extra"]["plan"].update(depth=20, width=4096),
+            "has 1,[0-9,]+ numbers by its model.json, and its weights hold",
+        ),
         (lambda card: card["preprocessing"].pop("average"), "lacks the entry average"),
         (lambda card: card["preprocessing"].pop("f_bounds"), "lacks the entry f_bounds"),
         (lambda card: card["preprocessing"].update(model="quad"), "model is 'quad'"),
@@ -296,7 +309,7 @@ def test_a_model_that_cannot_be_used_is_one_sentence(
     assert "\n" not in str(refused.value)
 
 
-@pytest.mark.parametrize("kind", ["missing", "one too few", "other shape"])
+@pytest.mark.parametrize("kind", ["missing", "one too few", "other shape", "not a number", "infinite", "whole"])
 def test_weights_that_do_not_fit_are_one_sentence(network: ivim.TrainedModel, tmp_path: Path, kind: str) -> None:
     folder = network.save(tmp_path / "net")
     weights = dict(network.weights)
@@ -305,6 +318,10 @@ def test_weights_that_do_not_fit_are_one_sentence(network: ivim.TrainedModel, tm
         weights.pop(name)
     elif kind == "other shape":
         weights[name] = weights[name][:, :-1]
+    elif kind in ("not a number", "infinite"):
+        weights[name] = np.full_like(weights[name], np.nan if kind == "not a number" else np.inf)
+    elif kind == "whole":
+        weights[name] = weights[name].astype(np.int32)
     card = json.loads((folder / "model.json").read_text())
     write_safetensors(folder / "model.safetensors", weights)
     card["sha256"] = sha256_of(folder / "model.safetensors")
