@@ -9,6 +9,7 @@ import contextlib
 import dataclasses
 import importlib
 import io
+import os
 import re
 import shlex
 import sys
@@ -202,6 +203,15 @@ def _argument(
     return name, annotated, made
 
 
+def _check_checkpoint(options: Any, place: Path) -> None:
+    """Refuse a checkpoint where the result goes: the folder is made anew when the training is done."""
+    checkpoint = getattr(options, "checkpoint", "")
+    if checkpoint and Path(os.path.realpath(checkpoint)).is_relative_to(place):
+        raise InputError(
+            f"The checkpoint {checkpoint} lies in the output folder, which is made anew. Choose another place for it."
+        )
+
+
 def run_command(job: Job, command: Any, line: Sequence[str] = ()) -> int:
     """Read the inputs, run the job and write its result.
 
@@ -216,6 +226,7 @@ def run_command(job: Job, command: Any, line: Sequence[str] = ()) -> int:
     options = from_json(job.options_type, {item.name: given[item.name] for item in settings(job.options_type)})
     paths = input_paths(job, given)
     place = check_output(command.output, overwrite=command.overwrite, inputs=paths.values())
+    _check_checkpoint(options, place)
     inputs = {item.name: read_input(item, given, job.method) for item in job.inputs}
     # A model may have been given by its name: its folder is known now
     found = {name: inputs[name] for name in paths if isinstance(inputs.get(name), Path)}

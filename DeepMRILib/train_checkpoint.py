@@ -108,7 +108,10 @@ def read(path: Path, identity: dict[str, Any]) -> tuple[State, dict[str, Any]]:
         WeightsError: the file is damaged, lacks a part, or is not safe to read.
         InputError: it is no checkpoint, or one of another training.
     """
-    content = load_torch_file(path)
+    try:
+        content = load_torch_file(path)
+    except WeightsError as error:  # its advice is for weights of others
+        raise _unusable(path, "or is no checkpoint of DeepMRI") from error
     if not isinstance(content, dict) or "sha256" not in content:
         raise _no_checkpoint(path)
     _check_whole(path, content)

@@ -163,6 +163,8 @@ def _check_ready(options: TrainOptions) -> None:
     if options.name:
         check_name(options.name)
     if options.checkpoint:
+        if Path(options.checkpoint).is_dir():
+            raise OutputError(f"The checkpoint {options.checkpoint} is a folder. Give the name of a file in it.")
         folder = Path(options.checkpoint).absolute().parent
         if not folder.is_dir():
             raise OutputError(f"The folder {folder} of the checkpoint does not exist. Make it, or choose another file.")

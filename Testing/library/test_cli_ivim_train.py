@@ -112,7 +112,9 @@ def write(folder: Path, name: str, b_values: tuple[float, ...]) -> Path:
         (["a.nii.gz", "--model", "adc"], "--model"),
         (["a.nii.gz", "--epochs", "-1"], "epochs is -1"),
         (["a.nii.gz", "--checkpoint", "nowhere/run.ckpt"], "of the checkpoint does not exist"),
-        (["a.nii.gz", "--checkpoint", "text.ckpt"], "text.ckpt"),
+        (["a.nii.gz", "--checkpoint", "text.ckpt"], "text.ckpt is damaged (or is no checkpoint of DeepMRI). Delete it"),
+        (["a.nii.gz", "--checkpoint", "."], "The checkpoint . is a folder"),
+        (["a.nii.gz", "--checkpoint", "../out"], "The checkpoint ../out lies in the output folder"),
     ],
 )
 def test_bad_studies_are_one_sentence_and_leave_nothing(
