@@ -143,8 +143,8 @@ SLOW_BLOOD_SPLIT = 150.0
 PUBLISHED_SPLIT = 200.0
 """Most studies of muscle (Englund et al., J Magn Reson Imaging 2022;55:988-1012), and OSIPI TF2.4 for all organs.
 
-In brain blood is slow (typical D* 0.011) and f small: with 100 instead, signals without noise give f a quarter too low,
-with 200 a tenth. From 300 or 400 (dipy) on, noise costs more than that at SNR 100 and below.
+In brain blood is slow (typical D* 0.011): a lower split takes more of it for tissue and f comes out too low; a higher
+one, 300 or 400 (dipy), leaves fewer images to tell D from, and noise then costs more.
 """
 
 

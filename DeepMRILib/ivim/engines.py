@@ -24,6 +24,10 @@ LEAST_SQUARES = {
     "biexp": "bounded bi-exponential least squares in each voxel (variable projection, DeepMRILib.ivim.leastsquares)",
     "triexp": "bounded tri-exponential least squares in each voxel (DeepMRILib.ivim.triexp)",
 }
+OWN_PRIOR = (
+    "The prior was learned from this series alone, so estimates lean towards what is common in it; rare tissue is best "
+    "compared with least squares or a flat prior."
+)
 
 
 def fit_model(
@@ -102,7 +106,8 @@ def bayesian(signals: Signals, problem: Problem, progress: Progress) -> Estimate
     sd = {name: found[f"{name}_sd"] for name in values}
     prior = "learned from all voxels" if options.prior == "data" else "flat within the bounds"
     engine = f"mean of the Bayesian posterior in each voxel, prior {prior} (DeepMRILib.ivim.bayes)"
-    return Estimates(values, sd, engine, _left_out(values), seed=options.seed)
+    notes = (OWN_PRIOR,) if options.prior == "data" else ()
+    return Estimates(values, sd, engine, notes + _left_out(values), seed=options.seed)
 
 
 def network(signals: Signals, problem: Problem, progress: Progress) -> Estimates:

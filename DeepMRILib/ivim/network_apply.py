@@ -19,6 +19,7 @@ from DeepMRILib.ivim.network_error import SIMULATED, ErrorModel, stretched
 from DeepMRILib.ivim.network_input import CEILING, normalised, usable
 from DeepMRILib.ivim.network_posterior import PosteriorNetwork
 from DeepMRILib.ivim.plan import FAST_COMPARTMENTS, NetworkPlan
+from DeepMRILib.ivim.ratesearch import RATIO
 from DeepMRILib.progress import Progress, part, silent
 
 CHUNK = 8192
@@ -182,7 +183,7 @@ class _Applied:
         found = {**found, **{name: np.clip(found[name], *self.limits[name]) for name in names}}
         rates = ["D", *(rate for _, rate in FAST_COMPARTMENTS[self.plan.model])]
         for slower, faster in pairwise(rates):
-            least = np.minimum(found[slower] * (1 + 1e-9), self.limits[faster][1])
+            least = np.minimum(RATIO * found[slower], self.limits[faster][1])  # apart in single precision too
             found[faster] = np.maximum(found[faster], least)
         fractions = [amplitude for amplitude, _ in FAST_COMPARTMENTS[self.plan.model]]
         over = np.maximum(sum(found[name] for name in fractions), 1)
