@@ -24,7 +24,8 @@ def only_training(checkpoint: Path | None) -> Iterator[None]:
     """Hold a checkpoint while a training writes to it.
 
     The lock is the system's, which gives it up when a process ends in whatever way, so none is ever left behind. It
-    is on an empty file among the temporary files of this computer: trainings on other computers are not seen.
+    is on an empty file among the temporary files of this computer, removed in the end: trainings on other computers are
+    not seen.
 
     Args:
         checkpoint: its path; None holds nothing.
@@ -41,14 +42,42 @@ def only_training(checkpoint: Path | None) -> Iterator[None]:
             raise _in_use(checkpoint)
         _held.add(path)
     try:
-        with refusals_as_errors(f"The checkpoint {checkpoint} cannot be locked"):
-            file = path.open("ab")
-        with file:  # closing it unlocks
-            _lock(file, checkpoint)
-            yield
+        with _locked(path, checkpoint) as file:  # closing it unlocks
+            try:
+                yield
+            finally:
+                _remove(path, file)
     finally:
         with _guard:
             _held.discard(path)
+
+
+def _locked(path: Path, checkpoint: Path) -> IO[bytes]:
+    """The lock's file, open and held by this process."""
+    while True:
+        with refusals_as_errors(f"The checkpoint {checkpoint} cannot be locked"):
+            file = path.open("ab")
+        try:
+            _lock(file, checkpoint)
+        except OutputError:
+            file.close()
+            raise
+        if _is_at(path, file):
+            return file
+        file.close()  # its last holder has removed it since it was opened
+
+
+def _is_at(path: Path, file: IO[bytes]) -> bool:
+    try:
+        return os.path.samestat(path.stat(), os.fstat(file.fileno()))
+    except FileNotFoundError:
+        return False
+
+
+def _remove(path: Path, file: IO[bytes]) -> None:
+    """Leave no file behind; while it is held, nobody else can hold another of that name."""
+    if sys.platform != "win32" and _is_at(path, file):  # Windows removes no open file
+        path.unlink()
 
 
 def _lock_file(checkpoint: Path) -> Path:

@@ -19,7 +19,7 @@ torch = pytest.importorskip("torch")
 import training_job as job
 
 from DeepMRILib import train_checkpoint as checkpoints
-from DeepMRILib import train_run
+from DeepMRILib import train_lock, train_run
 
 pytestmark = pytest.mark.torch
 FOLDER, ROOT = Path(__file__).parent, Path(__file__).parents[2]
@@ -164,3 +164,38 @@ def test_another_thread_is_said_too_and_a_stopped_training_frees_the_checkpoint(
     assert "Another running training" in errors[0]
     assert [path.name for path in tmp_path.iterdir()] == ["c"]
     assert job.run({}, checkpoint=tmp_path / "c").stopped == "epochs"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows removes no open file")
+def test_no_training_leaves_its_lock_among_the_temporary_files(tmp_path: Path, monkeypatch) -> None:
+    place = tmp_path / "temporary"
+    place.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(place))
+    seen: list[int] = []
+
+    def stop() -> None:
+        seen.append(len(list(place.iterdir())))
+        raise Cancelled
+
+    with pytest.raises(Cancelled):
+        job.run({}, checkpoint=tmp_path / "c", progress=job.stopper(1.2, stop))
+    assert seen == [1]
+    assert job.run({}, checkpoint=tmp_path / "c").stopped == "epochs"
+    assert not list(place.iterdir())
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows removes no open file")
+def test_a_lock_that_its_last_holder_removed_meanwhile_is_taken_anew(tmp_path: Path, monkeypatch) -> None:
+    lock, taken = train_lock._lock, []
+
+    def slow(file: object, checkpoint: Path) -> None:
+        if not taken:
+            Path(file.name).unlink()
+        taken.append(file.name)
+        lock(file, checkpoint)
+
+    monkeypatch.setattr("DeepMRILib.train_lock._lock", slow)
+    with train_lock.only_training(tmp_path / "c"):
+        assert len(taken) == 2
+        assert Path(taken[-1]).exists()
+    assert not Path(taken[-1]).exists()
