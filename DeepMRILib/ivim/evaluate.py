@@ -225,7 +225,8 @@ class _Evaluator:
                 members=chosen.members, epochs=chosen.epochs, seed=chosen.seed + number, device=chosen.device,
             )  # fmt: skip
             started = time.perf_counter()
-            model = train([series], options, progress=self._progress_of("ivimnet", snr, number, 0.0, 0.9))
+            told = self._progress_of("ivimnet", snr, number, 0.0, 0.9)
+            model = train([series], options, masks=[_everywhere(series)], progress=told)
             self._add_seconds("ivimnet, training", time.perf_counter() - started)
             made = model.provenance
             self._networks_used.append(
