@@ -160,8 +160,8 @@ def _log_likelihood(evidence: NDArray) -> float:
 
 
 def _evidence(likelihood: sparse.csr_array, cells: NDArray) -> NDArray:
-    """Each voxel's likelihood, averaged over the prior, (n,)."""
-    return likelihood @ cells.sum(axis=0).astype(np.float32).ravel()
+    """Each voxel's likelihood, averaged over the prior, (n,); above 0 also where no cell explains the voxel at all."""
+    return np.maximum(likelihood @ cells.sum(axis=0).astype(np.float32).ravel(), np.finfo(np.float32).tiny)
 
 
 def _gradient(likelihood: sparse.csr_array, evidence: NDArray, shape: tuple[int, ...]) -> NDArray:
