@@ -14,7 +14,7 @@ from DeepMRILib import options as settings
 from DeepMRILib.errors import InputError
 from DeepMRILib.ivim.engine import Engine, Estimates, Problem
 from DeepMRILib.ivim.engines import engine_of
-from DeepMRILib.ivim.goodness import goodness, on_bound, predicted_signals
+from DeepMRILib.ivim.goodness import ENOUGH_R2, goodness, on_bound, predicted_signals
 from DeepMRILib.ivim.models import MODELS
 from DeepMRILib.ivim.options import FitOptions
 from DeepMRILib.ivim.prepare import Signals, prepare
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from DeepMRILib.ivim.trained import TrainedModel
 
 MANY_ON_BOUND = 0.2
+MANY_UNEXPLAINED = 0.5
 
 
 def fit(
@@ -125,6 +126,7 @@ def run_engine(
     fitted = time.perf_counter()
     part(progress, 0.95, 1.0)(0.0, "Maps, regions and curves")
     maps = _maps(found, signals, problem, volume)
+    found = replace(found, notes=found.notes + _note_on_curves(maps["R2"].array[signals.inside]))
     points, curve, fits = decay_tables(signals, labels, problem, found.values)
     regions = region_table(maps, signals.inside, labels, problem, fits)
     predicted = _predicted_series(signals, problem, found, volume) if problem.options.predicted else None
@@ -211,6 +213,17 @@ def _provenance(
         weights_sha256=found.weights_sha256,
         inputs=inputs,
         notes=signals.notes + found.notes + _notes_on_bounds(problem, found),
+    )
+
+
+def _note_on_curves(explained: NDArray) -> tuple[str, ...]:
+    """Said of a fit that failed, such as a network that stopped training too soon; from each voxel's R2."""
+    bad = float(np.mean(explained < ENOUGH_R2))
+    if bad <= MANY_UNEXPLAINED:
+        return ()
+    return (
+        f"The fitted curve explains less than half of the signal's variance in {bad:.0%} of the voxels: the fit failed "
+        "there, or there is nothing but noise. Compare another method; a network may need more voxels to train on.",
     )
 
 

@@ -23,9 +23,11 @@ from real_data import DATA, ReferenceSignals, osipi
 from DeepMRILib import ivim
 from DeepMRILib.ivim.result import IVIMResult
 
-ABSOLUTE = {"D": 5e-4, "f": 0.2, "D_star": 0.1}
-RELATIVE = 0.1
+Limits = dict[str, tuple[float, float]]
+TOLERANCES: Limits = {"D": (5e-4, 0.1), "f": (0.2, 0.1), "D_star": (0.1, 0.1)}
 """OSIPI passes |estimate - truth| <= absolute + relative * truth; D not where f >= .8, D* not where f <= .03."""
+LEARNED: Limits = {"D": (8e-4, 0.3), "f": (0.2, 0.2), "D_star": (0.08, 0.4)}
+"""What it allows deep learning."""
 BOUNDS = {"S0_bounds": (0.7, 1.3), "f_bounds": (0.0, 1.0), "D_star_bounds": (0.005, 0.2), "D_bounds": (0.0, 0.005)}
 CLASSICAL = {
     "lsq": ivim.FitOptions(method="lsq", **BOUNDS),
@@ -35,11 +37,12 @@ CLASSICAL = {
 }
 
 
-def passes(found: dict[str, NDArray], data: ReferenceSignals) -> NDArray:
+def passes(found: dict[str, NDArray], data: ReferenceSignals, tolerances: Limits = TOLERANCES) -> NDArray:
     """Which tissues OSIPI would pass, (n,)."""
     good = np.ones(len(data.tissues), dtype=bool)
     for name, truth in data.truth.items():
-        within = np.abs(found[name] - truth) <= ABSOLUTE[name] + RELATIVE * truth
+        absolute, relative = tolerances[name]
+        within = np.abs(found[name] - truth) <= absolute + relative * truth
         spared = {"D": data.truth["f"] >= 0.8, "D_star": data.truth["f"] <= 0.03}.get(name, False)
         good &= within | spared
     return good
@@ -85,11 +88,15 @@ def main() -> None:
     found = {"constant guess": constant} | classical(data)
     if arguments.networks:
         found |= networks(data, arguments.voxels)
-    print("| method | within OSIPI's tolerances | largest error of D, f, D* in % | median error |\n|---|---|---|---|")
+    print(
+        "| method | within OSIPI's tolerances | within those for learning | largest error of D, f, D* in % | median |"
+    )
+    print("|---|---|---|---|---|")
     for method, values in found.items():
         errors = {name: 100 * np.abs(values[name] - truth) / truth for name, truth in data.truth.items()}
         worst, middle = (" / ".join(f"{how(error):.2f}" for error in errors.values()) for how in (np.max, np.median))
-        print(f"| {method} | {passes(values, data).sum()} of {len(data.tissues)} | {worst} | {middle} |")
+        passed = (f"{passes(values, data, limits).sum()} of {len(data.tissues)}" for limits in (TOLERANCES, LEARNED))
+        print(f"| {method} | {' | '.join(passed)} | {worst} | {middle} |")
     print("\nErrors of D / f / D* in %\n")
     print("| tissue | " + " | ".join(found) + " |\n|---|" + "---|" * len(found))
     for row, tissue in enumerate(data.tissues):

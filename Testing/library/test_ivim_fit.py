@@ -296,3 +296,11 @@ def test_regions_without_a_fitted_voxel_have_a_page_too(series: DiffusionVolume)
     page = fit_report(result).html()
     assert "Regions" in page
     assert "Mean signal of each region" not in page
+
+
+def test_curves_that_explain_nothing_are_told() -> None:
+    noise = np.random.default_rng(6).normal(100, 20, (6, 6, 6, len(PROTOCOL))).astype(np.float32)
+    notes = " ".join(ivim.fit(DiffusionVolume(noise, np.eye(4), PROTOCOL)).provenance.notes)
+    assert "explains less than half of the signal's variance" in notes
+    clean, _ = noise_free(PROTOCOL)
+    assert "explains less" not in " ".join(ivim.fit(clean).provenance.notes)
