@@ -42,6 +42,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _refuse(str(error))
     except MemoryError:
         return _refuse("Not enough memory. Take a mask or a smaller region, or close other programs.")
+    except BrokenPipeError:  # who reads our output has had enough, as head has
+        sys.stdout = None  # Python would complain once more when it ends
+        return EXIT_SIGNAL + 13
     except OSError as error:
         place = f"{error.filename}: " if error.filename else ""
         return _refuse(f"{place}{error.strerror or error}. Check the paths, and try another place.")

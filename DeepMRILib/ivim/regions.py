@@ -24,6 +24,8 @@ CURVE_VOXELS = 20_000
 """A region's curve is the mean over at most so many of its voxels, evenly spread."""
 DIGITS = 6
 """Significant digits in tables: more than the float32 maps hold would be noise."""
+WITH_UNIT = ("median", "q25", "q75", "mean", "spread", "uncertainty", "of_mean")
+"""Columns in the unit of their parameter."""
 Fits = dict[str, dict[str, float]]
 """Region to the parameters fitted to its mean signal."""
 
@@ -37,8 +39,9 @@ def roi_table(result: IVIMResult, labels: LabelVolume) -> Table:
 
     Returns:
         One row per region: ``region``, ``voxels`` (fitted ones), ``volume_mm3``, for each parameter of the model
-        ``<name>_median``, ``_q25``, ``_q75``, ``_mean``, ``_sd`` (the spread over the region's voxels), and for all but
-        S0 ``_at_bound``, the fraction of voxels whose value lies on a bound of the fit; NaN where no voxel was fitted.
+        ``<name>_median``, ``_q25``, ``_q75``, ``_mean``, ``_spread`` (standard deviation over the region's voxels),
+        ``_uncertainty`` (median of the map ``<name>_sd``: of one voxel, typically), and for all but S0 ``_at_bound``,
+        the fraction of voxels whose value lies on a bound of the fit; NaN where no voxel was fitted.
 
     Raises:
         InputError: the regions lie on another grid.
@@ -78,6 +81,9 @@ def _region_rows(
         for name in model.parameters:
             values = maps[name].array[inside].astype(np.float64)
             row |= {f"{name}_{key}": value for key, value in _statistics(values).items()}
+            if f"{name}_sd" in maps:
+                uncertain = maps[f"{name}_sd"].array[inside]
+                row[f"{name}_uncertainty"] = rounded(np.median(uncertain)) if uncertain.size else float("nan")
             if name != "S0":
                 row[f"{name}_at_bound"] = _part_on_bound(values, bounds[name])
             if fits is not None:
@@ -90,7 +96,7 @@ def _units(columns: Iterable[str], model: SignalModel) -> dict[str, str]:
     units = {"volume_mm3": "mm3"}
     for column in columns:
         for name in model.parameters:
-            if column in (f"{name}_{key}" for key in ("median", "q25", "q75", "mean", "sd", "of_mean")):
+            if column in (f"{name}_{key}" for key in WITH_UNIT):
                 units[column] = QUANTITIES[name].unit
     return units
 
@@ -103,9 +109,9 @@ def _regions(labels: LabelVolume | None, fitted: NDArray) -> dict[str, NDArray]:
 
 def _statistics(values: NDArray) -> dict[str, float]:
     if values.size == 0:
-        return dict.fromkeys(("median", "q25", "q75", "mean", "sd"), float("nan"))
+        return dict.fromkeys(("median", "q25", "q75", "mean", "spread"), float("nan"))
     q25, median, q75 = np.percentile(values, [25, 50, 75])
-    found = {"median": median, "q25": q25, "q75": q75, "mean": values.mean(), "sd": values.std()}
+    found = {"median": median, "q25": q25, "q75": q75, "mean": values.mean(), "spread": values.std()}
     return {name: rounded(value) for name, value in found.items()}
 
 

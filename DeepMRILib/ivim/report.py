@@ -50,6 +50,7 @@ def fit_report(result: IVIMResult) -> Report:
             "Voxels fitted": f"{made.inputs['voxels_fitted']:,}",
             "Time of the fit": f"{made.seconds['fit']:.2f} s",
             "DeepMRI": made.version,
+            **({"SHA-256 of the weights": made.weights_sha256} if made.weights_sha256 else {}),
         }
     )
     for note in made.notes:
@@ -104,7 +105,10 @@ def shown_images(series: DiffusionVolume) -> dict[float, Volume]:
 
 def _files(files: dict[str, Any]) -> dict[str, str]:
     """The input files by what they are for, when the command line has read them."""
-    return {name.capitalize(): str(record["path"]) for name, record in files.items() if "path" in record}
+    names = {"model": "Network"}  # the signal equation is called a model, too
+    return {
+        names.get(name, name.capitalize()): str(record["path"]) for name, record in files.items() if "path" in record
+    }
 
 
 def _box(inside: NDArray) -> tuple[slice, ...]:
