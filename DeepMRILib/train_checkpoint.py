@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import io
+import json
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -195,12 +196,25 @@ def _shapes(weights: Mapping[str, Any]) -> dict[str, list[int]]:
     return {name: list(getattr(value, "shape", ())) for name, value in weights.items()}
 
 
+def _smallest_difference(name: str, before: Any, now: Any) -> tuple[str, Any, Any]:
+    """Of settings that are tables of settings, as JSON, the first entry that differs."""
+    try:
+        old, new = json.loads(before), json.loads(now)
+    except (TypeError, ValueError):
+        return name, before, now
+    if not (isinstance(old, dict) and isinstance(new, dict)):
+        return name, before, now
+    key = next(key for key in {**old, **new} if old.get(key) != new.get(key))
+    return key, old.get(key, "unknown"), new.get(key, "unknown")
+
+
 def _check_same(path: Path, old: dict[str, Any], new: dict[str, Any]) -> None:
     begin = "Go on with the same, or choose another checkpoint file to begin anew."
     for name in sorted(set(old["settings"]) | set(new["settings"])):
-        before, now = (values["settings"].get(name, "unknown") for values in (old, new))
-        if before != now:
-            raise InputError(f"The checkpoint {path} was made with {name} {before}, and now it is {now}. {begin}")
+        given = [values["settings"].get(name, "unknown") for values in (old, new)]
+        if given[0] != given[1]:
+            what, before, now = _smallest_difference(name, *given)
+            raise InputError(f"The checkpoint {path} was made with {what} {before}, and now it is {now}. {begin}")
     if old["weights"] != new["weights"]:
         names = sorted(
             name

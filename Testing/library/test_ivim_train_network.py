@@ -209,6 +209,8 @@ def test_a_checkpoint_of_default_goes_on_with_its_own_signals_only(tmp_path: Pat
     train_network(SIGNALS, small_default(epochs=1), checkpoint=tmp_path / "c")
     with pytest.raises(InputError, match="was made with "):
         train_network(SIGNALS * 2, small_default(epochs=1), checkpoint=tmp_path / "c")
+    with pytest.raises(InputError, match=r"was made with members \d, and now it is 3\."):
+        train_network(SIGNALS, small_default(epochs=1, members=3), checkpoint=tmp_path / "c")
 
 
 def test_a_cancelled_training_stops_within_an_epoch() -> None:
