@@ -9,10 +9,9 @@ from DeepMRILib.errors import InputError
 from DeepMRILib.ivim.options import FitOptions
 from DeepMRILib.ivim.prepare import average_images
 from DeepMRILib.ivim.study_signals import b_values_text, same_b_values
+from DeepMRILib.ivim.trained import KIND
 from DeepMRILib.model_card import ModelCard
 from DeepMRILib.model_store import Model, ModelStore
-
-KIND = "network"
 
 
 def networks(store: ModelStore) -> list[Model]:

@@ -17,7 +17,7 @@ from DeepMRILib.train_data import epoch_order
 FEWEST = 10
 """With fewer signals nothing is left to learn from and to validate with."""
 MOST_VALIDATION = 100_000
-"""Signals for validation at most: more cost time in each epoch and memory, and change the loss by less than 1 %."""
+"""Signals for validation at most: more cost time in each epoch and memory, and hardly change the loss."""
 READ_ROWS = 65536
 _SPLIT, _DROPOUT = 1, 2  # which random numbers of a member's seed; 0 orders the signals (train_data.epoch_order)
 
