@@ -1,0 +1,173 @@
+"""``interactive.segment``: a lesion from points just inside its margin."""
+
+from __future__ import annotations
+
+import functools
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from DeepMRILib.errors import InputError
+from DeepMRILib.interactive.channels import Image, stacked
+from DeepMRILib.interactive.crop import Box, box_around, cropped
+from DeepMRILib.interactive.engine import Answer, Engine, Problem
+from DeepMRILib.interactive.engines import ENGINES
+from DeepMRILib.interactive.finish import finished
+from DeepMRILib.interactive.measures import size_of
+from DeepMRILib.interactive.options import SegmentOptions
+from DeepMRILib.interactive.points import side_names
+from DeepMRILib.interactive.prompts import Points, Prompts
+from DeepMRILib.interactive.result import InteractiveResult
+from DeepMRILib.options import to_json, validate
+from DeepMRILib.progress import Progress, part
+from DeepMRILib.results import Provenance
+from DeepMRILib.tables import Table
+from DeepMRILib.volume import LabelVolume, Volume
+
+UNITS = {
+    "volume": "mm3", "volume_ml": "ml", "seconds": "s",
+    "diameter_axial": "mm", "diameter_coronal": "mm", "diameter_sagittal": "mm",
+}  # fmt: skip
+
+
+def segment(
+    volume: Volume,
+    points_ras: Points,
+    options: SegmentOptions | None = None,
+    *,
+    negative_points: ArrayLike | None = None,
+    prior: Volume | None = None,
+    model: Path | str | None = None,
+    channels: Sequence[Image] | None = None,
+    progress: Progress | None = None,
+) -> InteractiveResult:
+    """Segment what the points lie in.
+
+    Only a part of the image around the points is looked at (``SegmentOptions.margin``), so the size of the image does
+    not matter.
+
+    Args:
+        volume: (i, j, k), or (i, j, k, c) with several images of the same place.
+        points_ras: at least six points (n, 3) in RAS mm just inside the margin, in any order; further ones anywhere
+            inside help. Or such points by the name of their label: several labels compete.
+        options: see ``SegmentOptions``.
+        negative_points: (m, 3) in RAS mm, where no label is.
+        prior: an earlier segmentation on the grid of ``volume``: 0 none, 1 the first label, ...
+        model: of the engine ``network``: a model's folder or name; by default the one that DeepMRI ships.
+        channels: further images of the same lesion, brought onto the grid of ``volume``.
+        progress: told how far it is; may raise ``Cancelled``.
+
+    Raises:
+        InputError: points or images that cannot be used; the text says what and what to do.
+        WeightsError: the model is missing, damaged or for other images.
+        DependencyError: the network needs a package that is not installed.
+        Cancelled: by ``progress``.
+    """
+    started = time.perf_counter()
+    options = validate(SegmentOptions() if options is None else options)
+    report = part(progress, 0.0, 1.0)
+    report(0.0, "Looking at the points")
+    prompts = Prompts.of(points_ras, negative_points, volume)
+    box = box_around(volume.voxel_from_ras(prompts.all_positive), volume, options)
+    problem = _problem(volume, prompts, box, prior, channels or (), options)
+    answer = _engine(options, model)(problem, part(progress, 0.05, 0.9))
+    labels, confidence = finished(answer.membership, problem)
+    report(0.95, "Measuring")
+    return _result(volume, prompts, box, problem, answer, labels, confidence, started)
+
+
+def _engine(options: SegmentOptions, model: Path | str | None) -> Engine:
+    if options.engine != "network":
+        if model is not None:
+            raise InputError(f"A model was given, and the engine {options.engine} uses none. Choose the engine network.")
+        return ENGINES[options.engine]
+    from DeepMRILib.interactive.network_engine import segment_by_network
+
+    return functools.partial(segment_by_network, model=model)
+
+
+def _problem(
+    volume: Volume, prompts: Prompts, box: Box, prior: Volume | None, channels: Sequence[Image], options: SegmentOptions
+) -> Problem:
+    start = np.array(box.start, dtype=float)
+    negative = volume.voxel_from_ras(prompts.negative) if len(prompts.negative) else np.zeros((0, 3))
+    return Problem(
+        image=stacked(cropped(volume, box), channels),
+        affine=box.affine(volume.affine),
+        spacing=volume.spacing,
+        points=tuple(volume.voxel_from_ras(points) - start for points in prompts.positive.values()),
+        negative=negative[box.contains(negative)] - start,
+        prior=_prior(prior, volume, box, len(prompts.positive)),
+        options=options,
+    )
+
+
+def _prior(prior: Volume | None, volume: Volume, box: Box, labels: int) -> NDArray | None:
+    if prior is None:
+        return None
+    if prior.array.shape != volume.shape or not prior.same_grid(Volume(volume.array[..., :1], volume.affine)):
+        raise InputError(
+            "The earlier segmentation lies on another grid than the image. Resample it to the image, or leave it out."
+        )
+    inside = np.asarray(prior.array[box.slices])
+    known = np.isin(inside, np.arange(1, labels + 1))
+    return np.where(known, inside, 0).astype(np.uint8)
+
+
+def _result(
+    volume: Volume,
+    prompts: Prompts,
+    box: Box,
+    problem: Problem,
+    answer: Answer,
+    labels: NDArray,
+    confidence: NDArray,
+    started: float,
+) -> InteractiveResult:
+    names = list(prompts.positive)
+    mask = np.zeros(volume.shape, dtype=np.uint8)
+    mask[box.slices] = labels
+    sure = np.zeros(volume.shape, dtype=np.float32)
+    sure[box.slices] = confidence
+    sizes = [size_of(labels == number, problem.affine) for number in range(1, len(names) + 1)]
+    seconds = time.perf_counter() - started
+    rows = [{"label": name, **size, "seconds": seconds} for name, size in zip(names, sizes, strict=True)]
+    return InteractiveResult(
+        provenance=Provenance(
+            job="interactive.segment",
+            engine=answer.engine,
+            options=to_json(problem.options),
+            device=answer.device,
+            seconds={"segment": seconds},
+            weights_sha256=answer.weights_sha256,
+            inputs={
+                "shape": list(volume.shape),
+                "spacing": list(volume.spacing),
+                "images": problem.image.shape[3],
+                "labels": names,
+                "points": {name: len(points) for name, points in prompts.positive.items()},
+                "negative_points": len(prompts.negative),
+                "prior": problem.prior is not None,
+                "looked_at": {"start": list(box.start), "stop": list(box.stop)},
+            },
+            notes=answer.notes,
+        ),
+        mask=LabelVolume(mask, volume.affine, dict(enumerate(names, start=1))),
+        confidence=Volume(sure, volume.affine),
+        table=Table.from_rows(rows, units=UNITS),
+        points=_points_table(prompts),
+    )
+
+
+def _points_table(prompts: Prompts) -> Table:
+    """Every point with its label and the side of the lesion that it marks."""
+    rows = []
+    for label, points in prompts.positive.items():
+        for name, point in zip(side_names(points), points, strict=True):
+            rows.append({"label": label, "name": name, **dict(zip("ras", point.tolist(), strict=True))})
+    for point in prompts.negative:
+        rows.append({"label": "", "name": "negative", **dict(zip("ras", point.tolist(), strict=True))})
+    return Table.from_rows(rows, units=dict.fromkeys("ras", "mm"))
