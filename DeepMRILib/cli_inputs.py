@@ -156,6 +156,12 @@ def _read_points(path: Path, _: Mapping[str, Any]) -> Any:
     return files.read_points(path)
 
 
+def _read_prompts(path: Path, _: Mapping[str, Any]) -> Any:
+    from DeepMRILib import files
+
+    return files.read_prompts(path)
+
+
 def _read_array(path: Path, _: Mapping[str, Any]) -> Any:
     from DeepMRILib import files
 
@@ -177,7 +183,7 @@ def _find_study(paths: Sequence[Path], given: Mapping[str, Any]) -> tuple[Series
     return tuple(SeriesFile(_there(path), b_values, given["series"]) for path in paths)
 
 
-def _find_masks(paths: Sequence[Path], _: Mapping[str, Any]) -> tuple[Path, ...]:
+def _find_files(paths: Sequence[Path], _: Mapping[str, Any]) -> tuple[Path, ...]:
     return tuple(_there(path) for path in paths)
 
 
@@ -192,9 +198,11 @@ READERS = {
     "mask": _read_volume,
     "labels": _read_labels,
     "points": _read_points,
+    "prompts": _read_prompts,
     "array": _read_array,
     "folder": _read_folder,
     "diffusion": _read_diffusion,
     "study": _find_study,
-    "masks": _find_masks,
+    "masks": _find_files,
+    "images": _find_files,
 }

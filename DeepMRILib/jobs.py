@@ -15,12 +15,15 @@ from DeepMRILib.errors import InputError
 from DeepMRILib.options import validate
 from DeepMRILib.progress import Progress
 
-Kind = Literal["volume", "diffusion", "mask", "labels", "points", "array", "folder", "model", "study", "masks"]
+Kind = Literal[
+    "volume", "diffusion", "mask", "labels", "points", "prompts", "array", "folder", "model", "study", "masks", "images"
+]
 """What a job is given: ``Volume`` (volume, mask), ``DiffusionVolume``, ``LabelVolume``, points (n, 3) in RAS mm,
-``ndarray``, the ``Path`` of a folder, or the ``Path`` of a model's folder (``model_store.open_model``); a study is a
-tuple of series and masks are a tuple of masks, each in memory or still on disk (``files.study.SeriesFile``, ``Path``).
+prompts (such points, or points by segment), ``ndarray``, the ``Path`` of a folder, or the ``Path`` of a model's folder
+(``model_store.open_model``); a study is a tuple of series, masks and images are tuples of those, each in memory or
+still on disk (``files.study.SeriesFile``, ``Path``).
 """
-SEVERAL = ("study", "masks")
+SEVERAL = ("study", "masks", "images")
 """Kinds of which several are given."""
 
 
@@ -231,5 +234,25 @@ JOBS: tuple[Job, ...] = (
         example="DeepMRILib.ivim.example:no_inputs",
         report="DeepMRILib.ivim.evaluation_report:evaluation_report",
         quick=(("methods", ("lsq",)), ("snr", (20.0, 50.0)), ("n", 200), ("squares_size", 20)),
+    ),
+    Job(
+        method="interactive",
+        name="segment",
+        summary="Segment a lesion from six points just inside its margin",
+        function="DeepMRILib.interactive:segment",
+        options="DeepMRILib.interactive:SegmentOptions",
+        result="DeepMRILib.interactive:InteractiveResult",
+        inputs=(
+            Input("volume", "volume", "The image"),
+            Input(
+                "points_ras", "prompts", "Six or more points just inside the margin; of several segments by their names"
+            ),
+            Input("negative_points", "points", "Points where no segment is", required=False),
+            Input("prior", "labels", "An earlier segmentation on the grid of the image", required=False),
+            Input("model", "model", "Network for the engine network; by default the one of DeepMRI", required=False),
+            Input("channels", "images", "Further images of the same lesion", required=False),
+        ),
+        example="DeepMRILib.interactive.example:segment_inputs",
+        report="DeepMRILib.interactive.report:segment_report",
     ),
 )

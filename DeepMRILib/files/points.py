@@ -5,8 +5,9 @@ from __future__ import annotations
 import csv
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,8 @@ from DeepMRILib.files.paths import damaged, input_file, read_text
 
 SUFFIXES = (".mrk.json", ".json", ".fcsv", ".csv")
 _LARGEST = 50_000_000
+_MOST_MARKED = 10_000
+_FAULTS = (ValueError, TypeError, KeyError, AttributeError, IndexError, csv.Error, RecursionError)
 _TO_RAS = {"ras": (1.0, 1.0, 1.0), "0": (1.0, 1.0, 1.0), "lps": (-1.0, -1.0, 1.0), "1": (-1.0, -1.0, 1.0)}
 _UNPLACED = ("undefined", "missing")
 _AXES = {"ras": ("r", "a", "s"), "lps": ("l", "p", "s"), "xyz": ("x", "y", "z")}
@@ -36,10 +39,10 @@ def read_points(path: str | Path) -> NDArray:
         raise InputError(f"{path.name} is no points file. Give one of {', '.join(SUFFIXES)}, as Slicer saves them.")
     text = read_text(path, _LARGEST)
     reader = _markups if name.endswith(".json") else _fcsv if name.endswith(".fcsv") else _table
-    try:
-        points = np.array(reader(text), dtype=float).reshape(-1, 3)
-    except (ValueError, TypeError, KeyError, AttributeError, IndexError, csv.Error, RecursionError) as error:
-        raise damaged(path, "points", error) from error
+    return _sound(path, np.array(_checked(path, reader, text), dtype=float).reshape(-1, 3))
+
+
+def _sound(path: Path, points: NDArray) -> NDArray:
     if len(points) == 0:
         raise InputError(f"{path.name} holds no points. Place them in Slicer and save the list again.")
     if not np.isfinite(points).all():
@@ -47,17 +50,89 @@ def read_points(path: str | Path) -> NDArray:
     return points
 
 
+def read_prompts(path: str | Path) -> NDArray | dict[str, NDArray]:
+    """Points (n, 3) in RAS mm, or, where a file has those of several segments, such points by the segment's name.
+
+    Segments are told by a column ``segment`` of a .csv table (rows without one are left out), by the names of several
+    lists in one .mrk.json, or by the labels of an image that is zero but at the points, as InteractiveNet has it.
+
+    Raises:
+        InputError: as ``read_points``, or as ``read_labels`` for an image.
+    """
+    path = input_file(path, "points file")
+    name = path.name.lower()
+    if not name.endswith(SUFFIXES):
+        return _grouped(_marked(path), path)
+    grouping = _by_segment if name.endswith(".csv") else _by_list if name.endswith(".json") else None
+    groups = grouping(path) if grouping else {}
+    return _grouped(groups, path) if groups else read_points(path)
+
+
+def _grouped(groups: dict[str, list[NDArray]], path: Path) -> NDArray | dict[str, NDArray]:
+    """The points of several segments by name, those of one without."""
+    found = {name: _sound(path, np.array(points, dtype=float)) for name, points in groups.items() if points}
+    if not found:
+        return _sound(path, np.zeros((0, 3)))
+    return found if len(found) > 1 else next(iter(found.values()))
+
+
+def _by_segment(path: Path) -> dict[str, list[NDArray]]:
+    """The points of a table by its column ``segment``; empty where it has none."""
+    header, *rows = _checked(path, _rows, read_text(path, _LARGEST)) or [[]]
+    names = [cell.strip().lower() for cell in header]
+    if "segment" not in names:
+        return {}
+    groups: dict[str, list[list[str]]] = {}
+    for row in rows:
+        segment = row[names.index("segment")].strip() if len(row) > names.index("segment") else ""
+        groups.setdefault(segment, []).append(row)
+    groups.pop("", None)
+    return {name: _checked(path, _positions, [header, *group]) for name, group in groups.items()}
+
+
+def _by_list(path: Path) -> dict[str, list[NDArray]]:
+    """The points of each list in a file of several; empty where there is one."""
+    lists = _checked(path, lambda text: list(json.loads(text)["markups"]), read_text(path, _LARGEST))
+    if len(lists) < 2:
+        return {}
+    names = [str(markup.get("name", number)) for number, markup in enumerate(lists, start=1)]
+    return {name: _checked(path, _markup, markup) for name, markup in zip(names, lists, strict=True)}
+
+
+def _marked(path: Path) -> dict[str, list[NDArray]]:
+    """The voxels of an image that are not zero, by their label."""
+    from DeepMRILib.files import read_labels  # this module is a part of it
+
+    labels = read_labels(path)
+    if np.count_nonzero(labels.array) > _MOST_MARKED:
+        raise InputError(
+            f"{path.name} marks more than {_MOST_MARKED} voxels: it is a segmentation, not points. "
+            "Make points of it with: deepmri interactive points"
+        )
+    return {
+        name: list(labels.ras_from_voxel(np.argwhere(labels.array == label))) for label, name in labels.names.items()
+    }
+
+
+def _checked(path: Path, reader: Callable[[Any], list[Any]], content: Any) -> list[Any]:
+    try:
+        return reader(content)
+    except _FAULTS as error:
+        raise damaged(path, "points", error) from error
+
+
 def _markups(text: str) -> list[NDArray]:
     """Slicer's markups JSON (schema: Markups/Resources/Schema/markups-schema-v1.0.3.json)."""
-    points = []
-    for markup in json.loads(text)["markups"]:
-        signs = np.array(_signs(str(markup.get("coordinateSystem", "LPS"))))
-        points += [
-            signs * _three(point["position"])
-            for point in markup.get("controlPoints", [])
-            if point.get("positionStatus", "defined") not in _UNPLACED
-        ]
-    return points
+    return [point for markup in json.loads(text)["markups"] for point in _markup(markup)]
+
+
+def _markup(markup: Mapping[str, Any]) -> list[NDArray]:
+    signs = np.array(_signs(str(markup.get("coordinateSystem", "LPS"))))
+    return [
+        signs * _three(point["position"])
+        for point in markup.get("controlPoints", [])
+        if point.get("positionStatus", "defined") not in _UNPLACED
+    ]
 
 
 def _fcsv(text: str) -> list[NDArray]:
@@ -69,7 +144,14 @@ def _fcsv(text: str) -> list[NDArray]:
 
 
 def _table(text: str) -> list[NDArray]:
-    rows = [row for row in csv.reader(text.splitlines()) if any(cell.strip() for cell in row)]
+    return _positions(_rows(text))
+
+
+def _rows(text: str) -> list[list[str]]:
+    return [row for row in csv.reader(text.splitlines()) if any(cell.strip() for cell in row)]
+
+
+def _positions(rows: Sequence[Sequence[str]]) -> list[NDArray]:
     if not rows:
         return []
     header = [cell.strip().lower() for cell in rows[0]]

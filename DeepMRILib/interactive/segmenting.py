@@ -134,7 +134,7 @@ def _result(
     sure[box.slices] = confidence
     sizes = [size_of(labels == number, problem.affine) for number in range(1, len(names) + 1)]
     seconds = time.perf_counter() - started
-    rows = [{"label": name, **size, "seconds": seconds} for name, size in zip(names, sizes, strict=True)]
+    rows = [{"segment": name, **size, "seconds": seconds} for name, size in zip(names, sizes, strict=True)]
     return InteractiveResult(
         provenance=Provenance(
             job="interactive.segment",
@@ -159,6 +159,7 @@ def _result(
         confidence=Volume(sure, volume.affine),
         table=Table.from_rows(rows, units=UNITS),
         points=_points_table(prompts),
+        part=Volume(problem.image if problem.image.shape[3] > 1 else problem.image[..., 0], problem.affine),
     )
 
 
@@ -167,7 +168,7 @@ def _points_table(prompts: Prompts) -> Table:
     rows = []
     for label, points in prompts.positive.items():
         for name, point in zip(side_names(points), points, strict=True):
-            rows.append({"label": label, "name": name, **dict(zip("ras", point.tolist(), strict=True))})
+            rows.append({"segment": label, "name": name, **dict(zip("ras", point.tolist(), strict=True))})
     for point in prompts.negative:
-        rows.append({"label": "", "name": "negative", **dict(zip("ras", point.tolist(), strict=True))})
+        rows.append({"segment": "", "name": "negative", **dict(zip("ras", point.tolist(), strict=True))})
     return Table.from_rows(rows, units=dict.fromkeys("ras", "mm"))

@@ -51,8 +51,17 @@ def write_input(value: object, stem: Path, kind: str) -> Path:
     elif kind == "points":
         path = stem.with_suffix(".csv")
         np.savetxt(path, value, delimiter=",", header="x,y,z", comments="")
+    elif kind == "prompts":
+        path = write_prompts(value, stem.with_suffix(".csv"))
     else:
         path = Path(value)
+    return path
+
+
+def write_prompts(points: np.ndarray | dict[str, np.ndarray], path: Path) -> Path:
+    groups = points if isinstance(points, dict) else {"": points}
+    lines = [f"{name},{r},{a},{s}" for name, group in groups.items() for r, a, s in np.asarray(group).tolist()]
+    path.write_text("\n".join(["segment,r,a,s", *lines]))
     return path
 
 
