@@ -1,16 +1,154 @@
-"""Six points just inside a lesion's margin: what must hold of them, and what they are called."""
+"""Points just inside a lesion's margin: what must hold of them, what they are called, and what a user is told early."""
 
 from __future__ import annotations
 
-from numpy.typing import NDArray
+from collections.abc import Iterator
+from itertools import combinations
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.optimize import linear_sum_assignment
 
 from DeepMRILib.errors import InputError
 from DeepMRILib.volume import Volume
 
 FEWEST = 6
+SIDES = ("left", "right", "posterior", "anterior", "inferior", "superior")
+"""The sides of a lesion, in the order of the table of points: down and up each of the axes R, A and S."""
+EXTRA = "extra"
+
+_OUTWARD = np.array([[-1, 0, 0], [1, 0, 0], [0, -1, 0], [0, 1, 0], [0, 0, -1], [0, 0, 1]], dtype=float)
+_SAME_PLACE = 1.0 - 1e-3  # voxels; neighbouring voxels are two places, whatever their affine rounds to
+_FLAT = 0.5  # of a voxel's shortest edge: points in one slice are flatter, in two slices thicker
+
+
+def side_names(points: ArrayLike) -> list[str]:
+    """The side of the lesion that each point (n, 3) in RAS mm marks, whatever their order.
+
+    Six points get the six names of ``SIDES``, each once, so that the points lie as far out on their sides as any such
+    choice allows, with each axis measured by the lesion's extent along it (an optimal assignment). Further points are
+    ``"extra"``. The names of fewer than six can change with the next point.
+
+    Example:
+        >>> side_names([[0, 0, 9], [-9, 0, 0], [0, 9, 0], [9, 0, 0], [0, -9, 0], [0, 0, -9], [0, 0, 0]])
+        ['superior', 'left', 'anterior', 'right', 'posterior', 'inferior', 'extra']
+    """
+    points = np.asarray(points, dtype=float).reshape(-1, 3)
+    names = [EXTRA] * len(points)
+    if len(points) == 0:
+        return names
+    low, high = points.min(axis=0), points.max(axis=0)
+    # a floor of 1 mm: an axis without extent would make noise decide
+    outward = (points - (low + high) / 2) / np.maximum(high - low, 1.0)
+    chosen = linear_sum_assignment(outward @ _OUTWARD.T, maximize=True)
+    for point, side in zip(*chosen, strict=True):
+        names[point] = SIDES[side]
+    return names
+
+
+def missing_sides(points: ArrayLike) -> list[str]:
+    """The sides that no point (n, 3) in RAS mm marks yet.
+
+    Example:
+        >>> missing_sides([[-9, 0, 0], [9, 0, 0], [0, 9, 0], [0, -9, 0]])
+        ['inferior', 'superior']
+    """
+    found = set(side_names(points))
+    return [side for side in SIDES if side not in found]
 
 
 def check_points(points: NDArray, volume: Volume, *, name: str = "") -> None:
-    """Refuse points (n, 3) in RAS mm that no lesion can be segmented from."""
+    """Refuse points (n, 3) in RAS mm that no lesion can be segmented from.
+
+    Only the voxels at the points are looked at, so that the size of the image does not matter.
+
+    Args:
+        points: finite positions.
+        volume: the image, of one or several values per voxel.
+        name: of their label, where there are several.
+
+    Raises:
+        InputError: fewer than six points, a point outside the image or on a voxel without a finite value, two points
+            in one place, or all points in one plane.
+    """
+    of = f" of {name}" if name else ""
     if len(points) < FEWEST:
-        raise InputError(f"{len(points)} points{f' of {name}' if name else ''}; expected at least {FEWEST}.")
+        raise InputError(
+            f"{_count(len(points))}{of} given; expected at least {FEWEST}, one just inside each side of the lesion: "
+            "left, right, posterior, anterior, inferior and superior."
+        )
+    called = [f"{label}{of}" for label in _called(points)]
+    for point, distance in _outside(points, volume):
+        raise InputError(
+            f"{_capital(called[point])} lies outside the image, {_mm(distance)} beyond its edge. "
+            "Place it again inside the lesion."
+        )
+    for point in _without_value(points, volume):
+        raise InputError(
+            f"{_capital(called[point])} lies where the image has no finite value. Place it on the lesion, "
+            "or choose another image."
+        )
+    for first, second, distance in _closer_than(points, volume, _SAME_PLACE):
+        raise InputError(
+            f"{_capital(called[first])} and {called[second]} lie in the same place, {_mm(distance)} apart. "
+            "Move one of them to another side of the lesion."
+        )
+    if (flat := _flat(points, _FLAT * min(volume.spacing))) is not None:
+        raise InputError(
+            f"All {len(points)} points{of} lie in one {flat}. Spread them over the three axes: left and right, "
+            "posterior and anterior, inferior and superior."
+        )
+
+
+def _called(points: NDArray) -> list[str]:
+    """What users know their points by."""
+    return [f"point {number} ({side})" for number, side in enumerate(side_names(points), start=1)]
+
+
+def _outside(points: NDArray, volume: Volume) -> Iterator[tuple[int, float]]:
+    """The points outside the image, and how far in mm."""
+    indices = volume.voxel_from_ras(points) if len(points) else np.zeros((0, 3))
+    nearest = np.rint(indices)
+    out = ((nearest < 0) | (nearest >= volume.shape)).any(axis=1)
+    at_edge = np.clip(indices, -0.5, np.array(volume.shape) - 0.5)
+    distances = np.linalg.norm((indices - at_edge) @ volume.affine[:3, :3].T, axis=1)
+    yield from ((int(point), float(distances[point])) for point in np.flatnonzero(out))
+
+
+def _without_value(points: NDArray, volume: Volume) -> Iterator[int]:
+    """The points, all inside the image, on voxels with a value that is not finite."""
+    at = np.rint(volume.voxel_from_ras(points)).astype(int)
+    values = np.asarray(volume.array[tuple(at.T)]).reshape(len(points), -1)
+    yield from np.flatnonzero(~np.isfinite(values).all(axis=1)).tolist()
+
+
+def _closer_than(points: NDArray, volume: Volume, voxels: float) -> Iterator[tuple[int, int, float]]:
+    """Pairs of points closer than so many voxels, and their distance in mm."""
+    if len(points) < 2:
+        return
+    indices = volume.voxel_from_ras(points)
+    for first, second in combinations(range(len(points)), 2):
+        if np.linalg.norm(indices[first] - indices[second]) < voxels:
+            yield first, second, float(np.linalg.norm(points[first] - points[second]))
+
+
+def _flat(points: NDArray, thickness: float) -> str | None:
+    """``"line"`` or ``"plane"`` when the points are no thicker than that (mm) across it, else None."""
+    centred = points - points.mean(axis=0)
+    extents = np.ptp(centred @ np.linalg.svd(centred, full_matrices=False)[2].T, axis=0)
+    if extents[1] < thickness:
+        return "line"
+    return "plane" if extents[2] < thickness else None
+
+
+def _count(number: int) -> str:
+    return {0: "No points", 1: "1 point"}.get(number, f"{number} points")
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def _mm(distance: float) -> str:
+    """A distance as people write it; never 0.0 for one that is something."""
+    return f"{distance:.0f} mm" if distance >= 10 else f"{np.ceil(distance * 10) / 10:.1f} mm"
