@@ -62,6 +62,21 @@ class Panel:
     scale: float = 1.0
 
 
+@dataclass(frozen=True)
+class Marks:
+    """Points that are drawn where a slice passes near them.
+
+    Attributes:
+        points: (n, 3) in RAS mm.
+        color: of the crosses.
+        near: in mm; a point this far from a slice, or within half its thickness, is drawn in it.
+    """
+
+    points: NDArray
+    color: str = "cyan"
+    near: float = 2.0
+
+
 class Oriented(NamedTuple):
     """A volume turned so that ``array[:, :, n]`` is a picture: first row at the top, first column on the left.
 
@@ -122,6 +137,7 @@ def montage(
     plane: Plane = "axial",
     outline: Volume | None = None,
     names: Mapping[int, str] | None = None,
+    marks: Sequence[Marks] = (),
     width: float = 9.4,
 ) -> Figure:
     """Slices of several volumes on one grid: a column for each volume, a row for each slice.
@@ -135,6 +151,7 @@ def montage(
         plane: how to cut; oblique grids are cut along their own axes.
         outline: a mask or label map on the same grid; the border of each label is drawn over the pictures.
         names: what the labels of the outline are called, for a legend.
+        marks: points to draw.
         width: of the figure in inches at most.
 
     Raises:
@@ -158,6 +175,8 @@ def montage(
             image = _picture(axes, values[..., index], view.spacing, window, panel.colors)
             if border is not None:
                 _draw_outline(axes, border[..., index], view.spacing)
+            for group in marks:
+                _draw_marks(axes, group, view, index)
             if n == 0:
                 _write_position(axes, view, index, plane)
         cells[n][0].set_title(panel.name, fontsize=10, fontweight="bold", color=INK, pad=5)
@@ -258,6 +277,16 @@ def _draw_outline(axes: Axes, border: NDArray, spacing: tuple[float, ...]) -> No
         if mask.min() < 1:
             axes.contour(right, down, mask, levels=[0.5], colors=["white"], linewidths=2.0, alpha=0.55)
             axes.contour(right, down, mask, levels=[0.5], linewidths=1.2, **_stroke(label, "colors"))
+
+
+def _draw_marks(axes: Axes, marks: Marks, view: Oriented, index: int) -> None:
+    indices = np.linalg.solve(view.affine, np.c_[marks.points, np.ones(len(marks.points))].T)[:3].T
+    near = np.abs(indices[:, 2] - index) * view.spacing[2] <= max(marks.near, view.spacing[2] / 2)
+    right, down = (indices[near, 1] + 0.5) * view.spacing[1], (indices[near, 0] + 0.5) * view.spacing[0]
+    limits = axes.axis()
+    axes.scatter(right, down, marker="+", s=55, linewidths=2.6, color="black", alpha=0.6)
+    axes.scatter(right, down, marker="+", s=50, linewidths=1.4, color=marks.color)
+    axes.axis(limits)  # a point beyond the picture must not stretch it
 
 
 def _labels(border: NDArray) -> list[int]:

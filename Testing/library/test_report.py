@@ -18,7 +18,7 @@ from matplotlib.figure import Figure
 from matplotlib.image import imread
 
 from DeepMRILib.errors import InputError, OutputError
-from DeepMRILib.figures import Panel, montage, oriented
+from DeepMRILib.figures import Marks, Panel, montage, oriented
 from DeepMRILib.plots import Curve, decay_plot, histogram, region_plot
 from DeepMRILib.report import Report, png
 from DeepMRILib.tables import Table
@@ -279,6 +279,22 @@ def test_slices_are_taken_within_the_outline_which_is_drawn_and_named() -> None:
     pictures = [axes for axes in figure.axes if axes.images]
     assert [len(axes.collections) for axes in pictures[:2]] == [2, 4]  # a white and a coloured line per label
     assert [text.get_text() for text in figure.legends[0].get_texts()] == ["liver", "cyst"]
+
+
+@pytest.mark.parametrize("affine", AFFINES.values(), ids=AFFINES)
+def test_points_are_drawn_on_their_voxel_in_slices_near_them(affine: np.ndarray) -> None:
+    volume = Volume(np.zeros((21, 31, 11)), affine)
+    spot = volume.ras_from_voxel([[6, 20, 4]])
+    volume.array[6, 20, 4] = 1
+    view = oriented(volume)
+    row, column, index = np.argwhere(view.array == 1)[0]
+    far = index + 3 if index + 3 < view.array.shape[2] else index - 3
+    figure = montage([Panel("a", volume)], slices=[index, far], marks=[Marks(spot, "red")])
+    here, there = [axes for axes in figure.axes if axes.images]
+    expected = ((column + 0.5) * view.spacing[1], (row + 0.5) * view.spacing[0])
+    assert [tuple(cross.get_offsets()[0]) for cross in here.collections] == [pytest.approx(expected)] * 2
+    assert all(len(cross.get_offsets()) == 0 for cross in there.collections)
+    assert here.axis() == there.axis()
 
 
 def test_a_long_legend_stays_inside_the_figure() -> None:
