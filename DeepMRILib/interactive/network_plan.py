@@ -68,6 +68,11 @@ class NetworkPlan:
     negative: bool = False
 
     @property
+    def as_upstream(self) -> bool:
+        """Whether the input is made by InteractiveNet's own rules, to the voxel: for networks trained with it."""
+        return self.orientation == "file"
+
+    @property
     def inputs(self) -> int:
         """The network's input channels."""
         return len(self.channels) + len(self.labels) + self.negative
