@@ -41,4 +41,8 @@ class SegmentOptions:
         advanced=True,
     )  # fmt: skip
     fill_holes: bool = option(True, "Fill holes", advanced=True)
+    flips: bool = option(
+        False, "The network also looks at the image turned round, eight times as often: slower, a little better",
+        advanced=True,
+    )  # fmt: skip
     device: devices.Device = option("auto", "Where a network computes", advanced=True)
