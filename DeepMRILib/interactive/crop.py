@@ -10,6 +10,9 @@ from numpy.typing import NDArray
 from DeepMRILib.interactive.options import SegmentOptions
 from DeepMRILib.volume import Volume
 
+ROUNDING = 1e-6
+"""Voxels by which a computed place may be off: of an image and of its part, the same box is found."""
+
 
 @dataclass(frozen=True)
 class Box:
@@ -56,8 +59,8 @@ def box_around(indices: NDArray, volume: Volume, options: SegmentOptions) -> Box
     margin = np.maximum(options.margin, options.margin_fraction * (high - low) * spacing) / spacing
     # of a thick slice at least one more on each side
     margin = np.maximum(margin, 1.0)
-    start = np.clip(np.floor(low - margin), 0, np.array(volume.shape) - 1).astype(int)
-    stop = np.clip(np.ceil(high + margin) + 1, 1, volume.shape).astype(int)
+    start = np.clip(np.floor(low - margin + ROUNDING), 0, np.array(volume.shape) - 1).astype(int)
+    stop = np.clip(np.ceil(high + margin - ROUNDING) + 1, 1, volume.shape).astype(int)
     return Box(tuple(start.tolist()), tuple(stop.tolist()))
 
 
