@@ -1,4 +1,4 @@
-# make demo: fit an abdomen-sized phantom by every method and write demo/index.html.   make test: lint and all tests.
+# make demo: run every method on computed images and write demo/index.html.   make test: lint and all tests.
 # make demo EXTRAS=cli leaves out PyTorch and with it the networks.
 # Both set up everything they need in .venv; nothing is needed but Python 3.10 or later and make.
 PYTHON ?= python3

@@ -1,40 +1,36 @@
-"""What the README shows is true: its tables are up to date, its commands and its Python run."""
+"""What README and pages show is true: tables are up to date, commands and Python run, pictures and links exist."""
 
 from __future__ import annotations
 
 import os
 import re
-import shlex
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from pages import PAGES, README, ROOT, Block, anchors, blocks_of, links, modules, page_of, section
 
-ROOT = Path(__file__).resolve().parents[2]
-README = (ROOT / "README.md").read_text(encoding="utf-8")
-IVIM_PAGE = (ROOT / "docs" / "ivim.md").read_text(encoding="utf-8")
-JOBS = ("fit", "train", "apply", "evaluate", "simulate", "squares", "phantom")
+from DeepMRILib.jobs import JOBS
+
+MOST_LINES = 400
 SMALL = {
-    "phantom": ["--size", "36", "28", "3", "--spacing", "10.4", "10.4", "30"],
-    "train": ["--members", "1", "--epochs", "1", "--preset", "optim", "--device", "cpu"],
-    "simulate": ["--n", "50"],
-    "squares": ["--size", "10"],
-    "evaluate": ["--methods", "lsq", "bayes", "--snr", "20", "--n", "100", "--squares-size", "10"],
+    "ivim.phantom": ["--size", "36", "28", "3", "--spacing", "10.4", "10.4", "30"],
+    "ivim.train": ["--members", "1", "--epochs", "1", "--preset", "optim", "--device", "cpu"],
+    "ivim.simulate": ["--n", "50"],
+    "ivim.squares": ["--size", "10"],
+    "ivim.evaluate": ["--methods", "lsq", "bayes", "--snr", "20", "--n", "100", "--squares-size", "10"],
 }
 """Settings that are added to a command so that it takes a moment; the last of two that say the same counts."""
-
-
-def blocks(heading: str, language: str = "") -> list[str]:
-    """The code blocks under a heading."""
-    section = README.partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
-    found = re.findall(r"^```(\w*)\n(.*?)^```$", section, re.DOTALL | re.MULTILINE)
-    return [code for kind, code in found if kind == language]
-
-
-def commands(number: int) -> list[list[str]]:
-    """The commands of one code block, each as words."""
-    return [shlex.split(line) for line in blocks("Command line")[number].strip().splitlines()]
+SHORT = {'name="study_python"': 'preset="optim", members=1, epochs=1, name="study_python"'}
+"""What is put for some words of the Python examples, for the same reason."""
+LEFT = {
+    "IVIMFit": ("fit_python/D.nii.gz", "triexp/D_star2.nii.gz", "squares/dwi.nii.gz", "evaluation/report.html"),
+}
+"""Some of the files that a module's commands and examples leave."""
+LEFT_BY_NETWORKS = {
+    "IVIMFit": ("study/model.safetensors", "net_1/f_sd.nii.gz", "study_python/model.safetensors"),
+}
 
 
 def run(arguments: list[str], folder: Path) -> None:
@@ -42,73 +38,86 @@ def run(arguments: list[str], folder: Path) -> None:
         [sys.executable, *arguments], cwd=folder, capture_output=True, text=True, check=False,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
     )  # fmt: skip
-    assert ran.returncode == 0, ran.stderr
+    assert ran.returncode == 0, f"{' '.join(arguments)}\n{ran.stdout[-2000:]}{ran.stderr}"
 
 
-def run_commands(number: int, folder: Path, *more: str) -> list[str]:
-    """Run a block's commands on small data, with more settings if given; returns the jobs that they called."""
-    for words in commands(number):
-        assert words[:2] == ["deepmri", "ivim"]
-        run(["-m", "DeepMRILib", *words[1:], *SMALL.get(words[2], []), *more], folder)
-        assert (folder / words[words.index("-o") + 1] / "result.json").is_file()
-    return [words[2] for words in commands(number)]
+def run_block(block: Block, folder: Path) -> None:
+    """Run a block's commands on small data, or its Python."""
+    if block.language == "python":
+        code = block.code
+        for words, shorter in SHORT.items():
+            code = code.replace(words, shorter)
+        run(["-c", code], folder)
+        return
+    for words in block.commands:
+        assert words[0] == "deepmri"
+        job = f"{words[1]}.{words[2]}"
+        # the README's first results are compared with what it says that a folder holds, its report included
+        quiet = [] if block.page == README or job == "ivim.evaluate" or words[1] == "models" else ["--no-report"]
+        run(["-m", "DeepMRILib", *words[1:], *SMALL.get(job, []), *quiet], folder)
+        if "-o" in words:
+            assert (folder / words[words.index("-o") + 1] / "result.json").is_file()
 
 
-@pytest.fixture(scope="module")
-def after_commands(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder in which the README's first commands have run, on a smaller phantom."""
-    folder = tmp_path_factory.mktemp("readme")
-    assert run_commands(0, folder) == ["phantom", "fit"]
-    return folder
+def runnable(module: str) -> list[Block]:
+    return [block for block in blocks_of(module) if not block.in_slicer]
 
 
-@pytest.fixture(scope="module")
-def after_training(after_commands: Path) -> Path:
-    """The same folder after the commands of a study."""
+@pytest.fixture(scope="module", params=modules())
+def ran(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path]:
+    """A module, and a folder in which all of its commands and examples without a network have run."""
+    folder = tmp_path_factory.mktemp(request.param)
+    for block in runnable(request.param):
+        if not block.needs_torch:
+            run_block(block, folder)
+    return request.param, folder
+
+
+def test_the_commands_and_the_python_of_a_module_run(ran: tuple[str, Path]) -> None:
+    module, folder = ran
+    kinds = [block.language for block in runnable(module) if block.page == README]
+    assert set(kinds) == {"", "python"}
+    assert [name for name in LEFT[module] if not (folder / name).is_file()] == []
+
+
+def test_a_result_holds_every_file_that_is_named(ran: tuple[str, Path]) -> None:
+    module, folder = ran
+    text = page_of(module).read_text(encoding="utf-8")
+    said = re.findall(r"The folder `(\w+)` then holds(.*?`result\.json`)", text, re.DOTALL)
+    assert said
+    for name, files in said:
+        named = re.findall(r"`([\w.]+\.(?:nii\.gz|csv|tsv|html|json|png))`", files)
+        assert {path.name for path in (folder / name).iterdir()} == set(named)
+
+
+@pytest.mark.torch
+def test_the_commands_and_the_python_with_networks_run(ran: tuple[str, Path]) -> None:
     pytest.importorskip("torch")
-    assert run_commands(2, after_commands, "--no-report") == ["phantom", "train", "apply", "apply"]
-    return after_commands
+    module, folder = ran
+    learned = [block for block in runnable(module) if block.needs_torch]
+    assert learned
+    for block in learned:
+        run_block(block, folder)
+    assert [name for name in LEFT_BY_NETWORKS[module] if not (folder / name).is_file()] == []
 
 
-def test_the_commands_leave_every_file_that_is_named(after_commands: Path) -> None:
-    named = re.findall(
-        r"`(\w+\.(?:nii\.gz|csv|html|json))`",
-        README.partition("The folder `fit` then holds")[2].partition("`result.json`")[0] + "`result.json`",
-    )
-    assert len(named) >= 16
-    assert {path.name for path in (after_commands / "fit").iterdir()} == set(named)
+@pytest.mark.parametrize("words", SHORT)
+def test_what_is_shortened_stands_on_a_page(words: str) -> None:
+    assert sum(block.code.count(words) for module in modules() for block in runnable(module)) == 1
 
 
-def test_the_commands_of_other_methods_and_models_run(after_commands: Path) -> None:
-    assert run_commands(1, after_commands, "--no-report") == ["fit"] * 4
-    assert (after_commands / "triexp" / "D_star2.nii.gz").is_file()
+def test_every_module_has_its_section() -> None:
+    assert modules()
+    for module in modules():
+        text = section(module)
+        for words in ("### Tutorial", "### Command line and Python", "### What was measured", "**Citation.**"):
+            assert words in text, f"{module} has no {words}"
+        assert any(block.in_slicer for block in blocks_of(module)), f"{module} has no example for Slicer's console"
+        assert f"[**{module}**](#{module.lower()})" in README.read_text(encoding="utf-8")
 
 
-def test_the_commands_that_simulate_and_compare_run(tmp_path: Path) -> None:
-    assert run_commands(3, tmp_path) == ["simulate", "squares", "evaluate"]
-    assert len(blocks("Command line")) == 4
-    page = (tmp_path / "evaluation" / "report.html").read_text(encoding="utf-8")
-    assert "Bias in each square" in page
-
-
-@pytest.mark.torch
-def test_the_commands_of_a_study_run(after_training: Path) -> None:
-    assert (after_training / "study" / "model.safetensors").is_file()
-    assert (after_training / "net_1" / "f_sd.nii.gz").is_file()
-
-
-def test_the_python_example_runs(after_commands: Path) -> None:
-    run(["-c", blocks("Python", "python")[0]], after_commands)
-    assert (after_commands / "fit_python" / "D.nii.gz").is_file()
-
-
-@pytest.mark.torch
-def test_the_python_example_of_a_study_runs(after_training: Path) -> None:
-    code = blocks("Python", "python")[1]
-    small = 'preset="optim", members=1, epochs=1, name="study_python"'
-    assert 'name="study_python"' in code
-    run(["-c", code.replace('name="study_python"', small)], after_training)
-    assert (after_training / "study_python" / "model.safetensors").is_file()
+def test_the_readme_stays_short() -> None:
+    assert len(README.read_text(encoding="utf-8").splitlines()) <= MOST_LINES
 
 
 def test_the_tables_of_settings_and_bounds_are_up_to_date() -> None:
@@ -116,58 +125,33 @@ def test_the_tables_of_settings_and_bounds_are_up_to_date() -> None:
         [sys.executable, "Utilities/update_docs.py", "--check"], cwd=ROOT, capture_output=True, text=True, check=False
     )
     assert ran.returncode == 0, ran.stdout
+    texts = {page: page.read_text(encoding="utf-8") for page in PAGES}
     for job in JOBS:
-        assert f"<!-- settings of ivim.{job} -->\n| setting |" in IVIM_PAGE
+        table = f"<!-- settings of {job.key} -->\n| setting |"
+        assert table in texts[ROOT / "docs" / f"{job.method}.md"], f"{job.key} has no table of settings"
+    ivim = texts[ROOT / "docs" / "ivim.md"]
     for model in ("adc", "biexp", "triexp"):
-        assert f"<!-- bounds of {model} -->\n| body part |" in IVIM_PAGE
-    assert "<!-- splits of ivim -->\n| body part |" in IVIM_PAGE
+        assert f"<!-- bounds of {model} -->\n| body part |" in ivim
+    assert "<!-- splits of ivim -->\n| body part |" in ivim
 
 
-def demonstrate(output: Path, *more: str) -> str:
-    """Run the demonstration on small data; returns its page."""
-    run([str(ROOT / "Utilities" / "demo.py"), "--quick", "--output", str(output), *more], ROOT)
-    return (output / "index.html").read_text(encoding="utf-8")
+@pytest.mark.parametrize("page", [pytest.param(page, id=page.stem) for page in PAGES])
+def test_pictures_and_links_lead_somewhere(page: Path) -> None:
+    for link in links(page):
+        path, _, anchor = link.partition("#")
+        target = (page.parent / path).resolve() if path else page
+        assert target.exists(), f"{page.name}: {link}"
+        assert not anchor or anchor in anchors(target), f"{page.name}: {link}"
+    text = page.read_text(encoding="utf-8")
+    assert "![](" not in text, "a picture has no words for those who cannot see it"
 
 
-PICTURES = {
-    "D",
-    "f",
-    "D_star",
-    "uncertainty",
-    "decay_organs",
-    "decay_voxels",
-    "squares_D",
-    "squares_f",
-    "squares_D_star",
-}
-
-
-def test_the_demonstration_leaves_its_page(tmp_path: Path) -> None:
-    page = demonstrate(tmp_path / "demo", "--no-network")
-    assert page.count("data:image/png") == len(PICTURES)
-    assert "research use only" in page.lower()
-    assert "Left out: the network" in page
-    assert "IVIM-NET" not in page
-    assert {path.stem for path in (tmp_path / "demo" / "figures").iterdir()} == PICTURES
-    for method in ("lsq", "segmented", "bayes"):
-        assert (tmp_path / "demo" / method / "regions.csv").is_file()
-
-
-@pytest.mark.torch
-def test_the_demonstration_shows_a_network_where_there_is_pytorch(tmp_path: Path) -> None:
-    page = demonstrate(tmp_path / "demo")
-    assert page.count("data:image/png") == len(PICTURES) + 1
-    assert "Left out" not in page
-    assert (tmp_path / "demo" / "network" / "model.safetensors").is_file()
-    assert (tmp_path / "demo" / "figures" / "loss.png").is_file()
-
-
-def test_a_demonstration_replaces_no_other_folder(tmp_path: Path) -> None:
-    (tmp_path / "mine.txt").write_text("mine")
-    ran = subprocess.run(
-        [sys.executable, str(ROOT / "Utilities" / "demo.py"), "--quick", "--overwrite", "--output", str(tmp_path)],
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    assert ran.returncode == 2
-    assert "not replaced" in ran.stderr
-    assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
+def test_every_paper_that_the_citation_file_names_is_cited_on_a_page() -> None:
+    references = (ROOT / "CITATION.cff").read_text(encoding="utf-8").partition("\nreferences:\n")[2]
+    papers = references.split("\n  - type:")
+    assert len(papers) >= 6
+    cited = "\n".join(page.read_text(encoding="utf-8") for page in PAGES)
+    for paper in papers:
+        author = re.findall(r"family-names: (.+)", paper)[0]
+        year = re.findall(r"year: (\d+)", paper)[0]
+        assert re.search(rf"{author}\b[^|]*{year}", cited), f"{author} {year} stands on no page"

@@ -1,4 +1,4 @@
-"""The page of the demonstration: every method beside the truth, beside a constant guess, and beside the others."""
+"""The IVIM chapter on the page: every method beside the truth, beside a constant guess, and beside the others."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from demo_material import COMPARED, ORGANS, Material, Step
+from demo_chapter import Book, Step
+from demo_ivim_material import COMPARED, ORGANS, Material
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
@@ -21,7 +22,6 @@ from DeepMRILib.ivim.report import LOSS_CAPTION, map_panels
 from DeepMRILib.ivim.scores import TOGETHER, evaluate_maps
 from DeepMRILib.plot_panels import curve_panels
 from DeepMRILib.plots import Curve, loss_plot
-from DeepMRILib.report import Report
 from DeepMRILib.tables import Table
 from DeepMRILib.volume import Volume
 
@@ -31,48 +31,23 @@ CONSTANT, TRUTH = "constant guess", "truth"
 LABELS = {"x_label": "b-value (s/mm²)", "y_label": "Signal relative to S0"}
 
 
-def write_page(output: Path, steps: list[Step], *, left_out: str, quick: bool) -> None:
-    """Write ``index.html`` and, beside it, its pictures as files.
+def write(book: Book, folder: Path, steps: list[Step]) -> None:
+    """Add the chapter to the page.
 
     Args:
-        output: the folder in which the commands left their results.
+        book: the page.
+        folder: in which the commands left their results.
         steps: the commands.
-        left_out: why there is no network; empty when there is one.
-        quick: whether it was made of small images with hardly any training.
     """
-    material = Material(output)
-    report = Report("DeepMRI demonstration", "IVIM maps of a computed abdomen, by every method, beside the truth")
-    report.text(
-        "This page was made by the commands below. The phantom is drawn, not measured: its parameters are known, so "
-        "that every method can be held against the truth. Real tissue is less tidy than any phantom."
-    )
-    if quick:
-        report.note("Made with --quick: small images and hardly any training. The numbers say nothing of the methods.")
-    if left_out:
-        report.note(f"Left out: the network, its maps, its curves and its scores, as {left_out}.")
-    report.facts({f"Command {n}": "deepmri " + " ".join(step.command) for n, step in enumerate(steps, 1)})
-    page = Page(report, material)
+    page = Page(book, Material(folder))
     page.times(steps)
     page.maps()
     page.tables()
     page.uncertainty()
     page.decays()
-    if (output / "network").is_dir():
+    if (folder / "network").is_dir():
         page.training()
     page.squares()
-    report.section("Files")
-    report.facts(folders(output))
-    report.write(output / "index.html")
-
-
-def folders(output: Path) -> dict[str, str]:
-    """What each command left, and the pictures."""
-    found = {}
-    for folder in sorted(path for path in output.iterdir() if path.is_dir()):
-        files = sorted(folder.iterdir())
-        shown = ", open report.html first" if (folder / "report.html").is_file() else ""
-        found[folder.name] = f"{len(files)} files, {sum(path.stat().st_size for path in files) / 1e6:.1f} MB{shown}"
-    return found
 
 
 class Page:
@@ -83,7 +58,7 @@ class Page:
         material: what they show.
     """
 
-    def __init__(self, report: Report, material: Material) -> None:
+    def __init__(self, report: Book, material: Material) -> None:
         self._report, self._material = report, material
         self._names = {method: METHOD_NAMES[method] for method in material.methods}
         self._scores = {method: self._score(method) for method in material.methods}
@@ -95,10 +70,7 @@ class Page:
 
     def _figure(self, figure: Figure, name: str, caption: str) -> None:
         """Put a figure into the page and beside it as PNG."""
-        folder = self._material.output / "figures"
-        folder.mkdir(exist_ok=True)
-        figure.savefig(folder / f"{name}.png", dpi=200)
-        self._report.figure(figure, caption)
+        self._report.picture(figure, self._material.output / "figures" / f"{name}.png", caption)
 
     def times(self, steps: list[Step]) -> None:
         """How long everything took."""

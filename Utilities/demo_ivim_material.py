@@ -1,10 +1,9 @@
-"""What the commands of the demonstration left, read back for its page."""
+"""What the commands of the IVIM chapter left, read back for the page."""
 
 from __future__ import annotations
 
 import csv
 import json
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -29,26 +28,11 @@ ORGANS = (
 )
 
 
-@dataclass(frozen=True)
-class Step:
-    """One command of the demonstration.
-
-    Attributes:
-        name: the folder that it made.
-        command: its words after ``deepmri``.
-        seconds: how long it took.
-    """
-
-    name: str
-    command: list[str]
-    seconds: float
-
-
 class Material:
     """What the commands left: series, truth, organs, and the maps of each method.
 
     Args:
-        output: the folder of the demonstration.
+        output: the folder of the chapter.
     """
 
     def __init__(self, output: Path) -> None:
