@@ -1,0 +1,35 @@
+"""The pages' examples for Slicer's Python console run on the sample data, as they are printed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from pages import blocks_of, modules
+
+from DeepMRILib.ivim import PhantomOptions
+
+
+def ivim_sample() -> None:
+    from DeepMRILib.mrml import ivim
+
+    ivim.phantomNodes(PhantomOptions(size=(36, 28, 3), spacing=(10.4, 10.4, 30.0)))
+
+
+SAMPLES: dict[str, Callable[[], Any]] = {"IVIMFit": ivim_sample}
+"""What puts a module's sample data into the scene."""
+
+
+@pytest.mark.parametrize("module", modules())
+def test_the_examples_for_the_console_run(module: str, load_module: Callable[..., Any]) -> None:
+    import slicer
+
+    load_module(module)
+    SAMPLES[module]()
+    examples = [block.code for block in blocks_of(module) if block.in_slicer]
+    assert examples
+    before = slicer.mrmlScene.GetNumberOfNodes()
+    for code in examples:
+        exec(compile(code, f"{module}'s page", "exec"), {"slicer": slicer})
+    assert slicer.mrmlScene.GetNumberOfNodes() > before
