@@ -38,14 +38,14 @@ def pointsFromFiducials(
     if node is None or not node.IsA("vtkMRMLMarkupsNode"):
         raise InputError(f"{nodeName(node)} is not a list of points. Choose a point list.")
     points = np.zeros((node.GetNumberOfDefinedControlPoints(), 3))
-    for row, n in enumerate(_definedPoints(node)):
+    for row, n in enumerate(definedPoints(node)):
         node.GetNthControlPointPositionWorld(n, points[row])
     return _moved(points, None, _parent(referenceVolume))
 
 
 def pointLabels(node: slicer.vtkMRMLMarkupsNode) -> list[str]:
     """The labels of the placed points, in the order of ``pointsFromFiducials``."""
-    return [node.GetNthControlPointLabel(n) for n in _definedPoints(node)]
+    return [node.GetNthControlPointLabel(n) for n in definedPoints(node)]
 
 
 def fiducialsFromPoints(
@@ -84,7 +84,8 @@ def fiducialsFromPoints(
     return node
 
 
-def _definedPoints(node: slicer.vtkMRMLMarkupsNode) -> list[int]:
+def definedPoints(node: slicer.vtkMRMLMarkupsNode) -> list[int]:
+    """The indices of the control points that have been placed, in the order of ``pointsFromFiducials``."""
     defined = slicer.vtkMRMLMarkupsNode.PositionDefined
     return [n for n in range(node.GetNumberOfControlPoints()) if node.GetNthControlPointPositionStatus(n) == defined]
 

@@ -38,3 +38,8 @@ def placePoint(pointsNode: Any) -> None:
     logic = slicer.modules.markups.logic()
     logic.SetActiveList(pointsNode)
     logic.StartPlaceMode(False)
+
+
+def jumpToPoint(pointsNode: Any, index: int) -> None:
+    """Move all slice views to a point of a point list."""
+    slicer.modules.markups.logic().JumpSlicesToNthPointInMarkup(pointsNode.GetID(), index, True)
