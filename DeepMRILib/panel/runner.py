@@ -65,6 +65,8 @@ class JobRunner:
         self._command = command
         self._worker: WorkerProcess | None = None
         self._folder: Path | None = None
+        self._givesWay = False
+        self._waiting: tuple[Path, Outcome] | None = None
         self._ready = False
         self._cancelling = False
         self._doubted = False
@@ -77,41 +79,62 @@ class JobRunner:
         """Whether a job runs."""
         return self._folder is not None
 
+    def serves(self, outcome: Outcome) -> bool:
+        """Whether the job of that listener runs or waits."""
+        waits = self._waiting is not None and self._waiting[1] is outcome
+        return waits or (self.isBusy() and self._outcome is outcome)
+
     def workerPid(self) -> int | None:
         """The worker's process number, None while there is none."""
         return self._worker.pid if self._worker is not None else None
 
-    def run(self, job: Job, inputs: Mapping[str, Any], options: Any, outcome: Outcome | None = None) -> None:
+    def run(
+        self,
+        job: Job,
+        inputs: Mapping[str, Any],
+        options: Any,
+        outcome: Outcome | None = None,
+        *,
+        givesWay: bool = False,
+    ) -> None:
         """Start a job.
 
         Args:
             outcome: hears how this run ends; by default the runner's own.
+            givesWay: nobody has asked for this run in particular: when another job is started meanwhile, this one is
+                dropped, and the other begins as soon as it has ended.
 
         Raises:
             OutputError: the inputs could not be written for the worker (no space, no right).
         """
-        if self.isBusy():
+        if self.isBusy() and (not self._givesWay or self._waiting is not None):
             raise RuntimeError("a job runs already")
-        self._folder = self._written(job, inputs, options)
-        self._outcome = self._listener if outcome is None else outcome
-        self._cancelling = False
-        self._idle.stop()
-        if self._worker is not None and self._worker.isRunning():
-            self._order()
-            return
-        self._ready = False
-        self._silence.start(READY_WITHIN_MS)
-        self._worker = WorkerProcess(self, self._command, workerEnvironment())
-        self._worker.start()
+        folder = self._written(job, inputs, options)
+        listener = self._listener if outcome is None else outcome
+        if self.isBusy():
+            self._waiting = (folder, listener)
+            self.drop()
+        else:
+            self._begin(folder, listener, givesWay)
 
-    def cancel(self) -> None:
-        """Ask the job to stop; by force if it does not listen."""
+    def drop(self) -> None:
+        """Ask the job to stop and let it: its result is no longer wanted, and the worker stays whatever it does."""
         if not self.isBusy() or self._cancelling:
             return
         self._cancelling = True
-        self._force.start()
-        with contextlib.suppress(OSError):  # then force has to do
+        with contextlib.suppress(OSError):  # then it computes to its end
             ask_to_cancel(self._folder)
+
+    def cancel(self) -> None:
+        """Ask the job to stop; by force if it does not listen. A job that still waits for its turn ends at once."""
+        if not self.isBusy() or self._force.isActive() or self._kill.isActive():
+            return
+        waiting, self._waiting = self._waiting, None
+        self.drop()
+        self._force.start()
+        if waiting is not None:
+            shutil.rmtree(waiting[0], ignore_errors=True)
+            waiting[1].onCancelled()
 
     def dispose(self) -> None:
         """End everything for good; the panel goes."""
@@ -122,6 +145,9 @@ class JobRunner:
     def stop(self) -> None:
         """End the job and the worker now; nothing more is heard of either."""
         self._endWorker()
+        waiting, self._waiting = self._waiting, None
+        if waiting is not None:
+            shutil.rmtree(waiting[0], ignore_errors=True)
         self._clean()
 
     def onMessage(self, message: dict[str, Any]) -> None:
@@ -139,8 +165,7 @@ class JobRunner:
         elif kind == "cancelled":
             self._end(self._outcome.onCancelled)
         elif kind == "error":
-            error = _error(message)
-            self._end(lambda: self._outcome.onFailed(error))
+            self._fail(_error(message))
         elif kind == "done":
             self._onDone()
 
@@ -153,8 +178,22 @@ class JobRunner:
         self._endWorker()
         if not self.isBusy():
             return
-        cancelling = self._cancelling
-        self._end(self._outcome.onCancelled if cancelling else lambda: self._outcome.onFailed(error))
+        if self._cancelling:
+            self._end(self._outcome.onCancelled)
+        else:
+            self._fail(error)
+
+    def _begin(self, folder: Path, outcome: Outcome, givesWay: bool = False) -> None:
+        self._folder, self._outcome, self._givesWay = folder, outcome, givesWay
+        self._cancelling = False
+        self._idle.stop()
+        if self._worker is not None and self._worker.isRunning():
+            self._order()
+            return
+        self._ready = False
+        self._silence.start(READY_WITHIN_MS)
+        self._worker = WorkerProcess(self, self._command, workerEnvironment())
+        self._worker.start()
 
     def _written(self, job: Job, inputs: Mapping[str, Any], options: Any) -> Path:
         place, written = temporaryFolder(), False
@@ -195,13 +234,22 @@ class JobRunner:
         ) as error:
             unreadable = WorkerError(f"The worker's result could not be read ({error}). The log has the details.")
             self._endWorker()
-            self._end(lambda: self._outcome.onFailed(unreadable))
+            self._fail(unreadable)
             return
-        self._end(lambda: self._outcome.onFinished(result))
+        finished = self._outcome.onFinished
+        self._end(lambda: finished(result))
+
+    def _fail(self, error: DeepMRIError) -> None:
+        failed = self._outcome.onFailed
+        self._end(lambda: failed(error))
 
     def _end(self, tell: Callable[[], None]) -> None:
+        """One run is over: the one that waits begins before anybody hears of it and could start another."""
         self._clean()
-        if self._worker is not None:
+        waiting, self._waiting = self._waiting, None
+        if waiting is not None:
+            self._begin(*waiting)
+        elif self._worker is not None:
             self._idle.start()
         tell()
 
