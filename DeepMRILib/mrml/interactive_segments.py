@@ -168,6 +168,13 @@ def _arrayOf(image: slicer.vtkOrientedImageData) -> tuple[NDArray, NDArray]:
     return voxels.reshape(image.GetDimensions()[::-1]).transpose(2, 1, 0), affine
 
 
+def isFilled(node: slicer.vtkMRMLSegmentationNode | None, segmentId: str) -> bool:
+    """Whether there is such a segment, and it holds something."""
+    segment = node.GetSegmentation().GetSegment(segmentId) if node is not None else None
+    image = segment.GetRepresentation(BINARY) if segment is not None else None
+    return image is not None and image.GetNumberOfPoints() > 0
+
+
 def captureSegments(
     node: slicer.vtkMRMLSegmentationNode | None, segmentIds: Collection[str]
 ) -> dict[str, SegmentState]:

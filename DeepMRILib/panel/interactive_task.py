@@ -19,6 +19,7 @@ from slicer.parameterNodeWrapper import Default
 
 from DeepMRILib.errors import InputError
 from DeepMRILib.interactive import InteractiveResult, SegmentOptions
+from DeepMRILib.interactive.prompts import Prompts
 from DeepMRILib.mrml import interactive as nodes
 from DeepMRILib.mrml.interactive_record import segmentOfPoints
 from DeepMRILib.mrml.nodes import nodeName
@@ -121,7 +122,7 @@ class InteractiveSegTask(JobTask):
         found = {name: self._segmentId(parameters, node) for name, node in self.pointLists(parameters).items()}
         return {name: segmentId for name, segmentId in found.items() if segmentId}
 
-    def prompts(self, parameters: Any) -> Any:
+    def prompts(self, parameters: Any) -> Prompts:
         """The points, checked.
 
         Raises:
@@ -131,9 +132,17 @@ class InteractiveSegTask(JobTask):
 
     def collect(self, parameters: Any, frame: Any = None) -> dict[str, Any]:  # noqa: ARG002 - there is one
         """The job's inputs: only the part of the images around the points."""
+        return self.inputsOf(parameters, self.prompts(parameters))
+
+    def inputsOf(self, parameters: Any, prompts: Prompts) -> dict[str, Any]:
+        """The job's inputs with points that were checked already.
+
+        Raises:
+            InputError: a further image that cannot be used.
+        """
         return nodes.croppedInputs(
             parameters.inputVolume,
-            self.prompts(parameters),
+            prompts,
             self.options(parameters),
             channels=[node for node in parameters.channels if node is not None],
             priorSegmentation=parameters.segmentation if parameters.refine else None,

@@ -67,7 +67,7 @@ class JobSection:
             return
         with self._guarded():
             self._ensureDependencies()
-            self._chosen = _snapshot(self._panel.parameters)
+            self._chosen = snapshot(self._panel.parameters)
             self._frames = self.task.frames(self._chosen)
             self._options = self.task.options(self._chosen)
             self._runNodes = [node.GetID() for node in self.task.dependsOn(self._chosen)]
@@ -179,7 +179,7 @@ class JobSection:
         self._panel.refresh()
 
 
-def _snapshot(parameters: Any) -> SimpleNamespace:
+def snapshot(parameters: Any) -> SimpleNamespace:
     """The parameters as they are now: what the user changes later is for the next run."""
     values = {name: getattr(parameters, name) for name in parameters.allParameters}
     # A list of the parameter node writes back into it.

@@ -1,0 +1,68 @@
+"""What a live segmentation is asked: how two questions are told apart, and what the worker is given."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Any
+
+from DeepMRILib.interactive import SegmentOptions
+from DeepMRILib.interactive.prompts import Prompts
+
+SEGMENTATION, POINTS = 1, 2
+"""Where these nodes stand in ``targetOf``; the segment's ID comes last."""
+
+
+@dataclass(frozen=True, eq=False)
+class Request:
+    """The points and settings of one moment.
+
+    Attributes:
+        key: equal for equal questions.
+    """
+
+    key: tuple[Any, ...]
+    _task: Any
+    _parameters: Any
+    _prompts: Prompts
+    _options: SegmentOptions
+
+    @classmethod
+    def of(cls, task: Any, parameters: Any) -> Request:
+        """What the panel asks now.
+
+        Raises:
+            InputError: points or settings with which nothing can be segmented.
+        """
+        prompts, options = task.prompts(parameters), task.options(parameters)
+        images = [node for node in (parameters.inputVolume, *parameters.channels) if node is not None]
+        key = (
+            tuple((name, points.tobytes()) for name, points in prompts.positive.items()),
+            prompts.negative.tobytes(),
+            tuple((image.GetID(), _changed(image)) for image in images),
+            options,
+            (parameters.model, parameters.keepOthers, parameters.refine, parameters.wantConfidence),
+        )
+        return cls(key, task, parameters, prompts, options)
+
+    def inputs(self) -> dict[str, Any]:
+        """The job's inputs."""
+        return self._task.inputsOf(self._parameters, self._prompts)
+
+    def options(self, isFull: bool) -> SegmentOptions:
+        """The settings of the full or of the coarse answer."""
+        return self._options if isFull else dataclasses.replace(self._options, resolution="preview")
+
+
+def targetOf(parameters: Any) -> tuple[Any, ...]:
+    """Which nodes are worked on: with others everything begins anew."""
+    first = (parameters.inputVolume, parameters.segmentation, parameters.points)
+    nodes = (*first, parameters.negativePoints, *parameters.otherPoints)
+    return (*(node.GetID() if node is not None else "" for node in nodes), parameters.segment)
+
+
+def _changed(image: Any) -> int:
+    """A number that grows when an image's voxels change."""
+    data = image.GetImageData()
+    scalars = data.GetPointData().GetScalars() if data is not None else None
+    return scalars.GetMTime() if scalars is not None else 0
