@@ -54,11 +54,12 @@ _Part = tuple[NDArray, NDArray, list[int], int]
 
 def _spaced(indices: NDArray, shape: Axes, edges: NDArray, plan: NetworkPlan) -> _Part:
     step = np.array(plan.spacing) / edges
+    step[np.isclose(step, 1.0, rtol=1e-5)] = 1.0  # spacings that differ in their last digit only are one spacing
     whole = np.maximum(np.rint(np.array(shape) / step), 1).astype(int)
     found = np.clip(np.rint((indices + 0.5) / step - 0.5), 0, whole - 1).astype(int)
     begin, stop = _box(found, whole, plan, plan.least_margin, last=1)
     coarse = -1
-    if not np.allclose(step, 1.0, rtol=1e-6):
+    if (step != 1.0).any():
         coarse = _coarse_axis(edges) if is_anisotropic(tuple(edges)) else _coarse_axis(np.array(plan.spacing))
     start = (np.array(begin) + 0.5) * step - 0.5
     return start, step, [b - a for a, b in zip(begin, stop, strict=True)], coarse
