@@ -1,11 +1,12 @@
-"""The size of a segmented lesion."""
+"""The size of a segmented lesion, and how far two segmentations of it differ."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import linear_sum_assignment
-from scipy.spatial import ConvexHull
+from scipy.ndimage import binary_erosion
+from scipy.spatial import ConvexHull, cKDTree
 from scipy.spatial.distance import pdist
 
 _PLANES = ("sagittal", "coronal", "axial")  # across R, A and S
@@ -62,6 +63,72 @@ def slice_planes(affine: ArrayLike) -> tuple[str, str, str]:
     directions = np.abs(edges / np.linalg.norm(edges, axis=0))
     _, anatomical = linear_sum_assignment(directions.T, maximize=True)
     return tuple(_PLANES[axis] for axis in anatomical)
+
+
+def dice(found: ArrayLike, truth: ArrayLike) -> float:
+    """Overlap 2 |A and B| / (|A| + |B|) of two masks: 1 for equal ones, 0 for separate ones, NaN where both are empty.
+
+    Example:
+        >>> dice([1, 1, 0], [0, 1, 1])
+        0.5
+    """
+    a, b = np.asarray(found) != 0, np.asarray(truth) != 0
+    total = int(np.count_nonzero(a)) + int(np.count_nonzero(b))
+    return 2 * int(np.count_nonzero(a & b)) / total if total else float("nan")
+
+
+def volume_error(found: ArrayLike, truth: ArrayLike, affine: ArrayLike) -> float:
+    """Volume of the first mask less that of the second, in mm3."""
+    voxel = float(abs(np.linalg.det(np.asarray(affine, dtype=float)[:3, :3])))
+    return (int(np.count_nonzero(found)) - int(np.count_nonzero(truth))) * voxel
+
+
+def surface_distances(found: ArrayLike, truth: ArrayLike, affine: ArrayLike) -> dict[str, float]:
+    """How far the surfaces of two masks lie apart.
+
+    A surface is the voxels that touch the background, or the end of the array, with a face. Distances are those from
+    each voxel's centre of either surface to the nearest of the other.
+
+    Args:
+        found, truth: (i, j, k), what is not 0 is inside.
+        affine: (4, 4) voxel index to RAS mm; may be oblique or sheared.
+
+    Returns:
+        ``hausdorff``: the largest distance; ``hausdorff_95``: of the two directions the larger 95th percentile;
+        ``surface_distance``: the mean over both surfaces (average symmetric). All in mm, NaN where a mask is empty.
+
+    Example:
+        >>> two = np.zeros((5, 1, 1)), np.zeros((5, 1, 1))
+        >>> two[0][1], two[1][3] = 1, 1
+        >>> surface_distances(*two, np.diag([1.5, 1, 1, 1]))["hausdorff"]
+        3.0
+    """
+    a, b = (_surface(mask, affine) for mask in (found, truth))
+    if not (len(a) and len(b)):
+        return dict.fromkeys(("hausdorff", "hausdorff_95", "surface_distance"), float("nan"))
+    there, back = cKDTree(b).query(a)[0], cKDTree(a).query(b)[0]
+    return {
+        "hausdorff": float(max(there.max(), back.max())),
+        "hausdorff_95": float(max(np.percentile(there, 95), np.percentile(back, 95))),
+        "surface_distance": float(np.concatenate([there, back]).mean()),
+    }
+
+
+def hausdorff(found: ArrayLike, truth: ArrayLike, affine: ArrayLike) -> float:
+    """The largest distance in mm between two surfaces; see ``surface_distances``."""
+    return surface_distances(found, truth, affine)["hausdorff"]
+
+
+def surface_distance(found: ArrayLike, truth: ArrayLike, affine: ArrayLike) -> float:
+    """The mean distance in mm between two surfaces; see ``surface_distances``."""
+    return surface_distances(found, truth, affine)["surface_distance"]
+
+
+def _surface(mask: ArrayLike, affine: ArrayLike) -> NDArray:
+    """Centres (n, 3) in mm, from the first voxel, of the voxels at the surface."""
+    inside = np.asarray(mask) != 0
+    at = np.argwhere(inside & ~binary_erosion(inside))
+    return at @ np.asarray(affine, dtype=float)[:3, :3].T
 
 
 def _cut_to_content(mask: NDArray) -> NDArray:
