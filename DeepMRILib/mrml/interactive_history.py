@@ -69,11 +69,11 @@ class History:
         self._steps.append(Step(points, segmentation, captureSegments(segmentation, list(ids)), note))
         del self._steps[:-MOST_STEPS]
 
-    def undo(self, ids: Collection[str]) -> tuple[Step, list[str]]:
+    def undo(self, segmentation: Any, ids: Collection[str]) -> tuple[Step, list[str]]:
         """Take the last action back.
 
         Args:
-            ids: the segments that are there now; those that were not there before the action are removed.
+            segmentation, ids: the segments that are there now; those that were not there before are removed.
 
         Returns:
             What was restored, and the IDs of the segments that are gone.
@@ -85,9 +85,10 @@ class History:
         for node, state in step.points.items():
             if slicer.mrmlScene.IsNodePresent(node):
                 restorePoints(node, state)
-        if step.segmentation is not None and slicer.mrmlScene.IsNodePresent(step.segmentation):
+        node = step.segmentation or segmentation
+        if node is not None and slicer.mrmlScene.IsNodePresent(node):
             new = {name: SegmentState(None) for name in ids if name not in step.segments}
-            restoreSegments(step.segmentation, {**step.segments, **new})
+            restoreSegments(node, {**step.segments, **new})
         return step, [name for name in ids if name not in step.segments or step.segments[name].segment is None]
 
 

@@ -187,12 +187,22 @@ def captureSegments(
             node.GetSegmentation().SeparateSegmentLabelmap(segmentId)
             copy = slicer.vtkSegment()
             copy.DeepCopyMetadata(segment)
-            image = slicer.vtkOrientedImageData()
-            if segment.GetRepresentation(BINARY) is not None:
-                image.DeepCopy(segment.GetRepresentation(BINARY))
-            copy.AddRepresentation(BINARY, image)
+            copy.SetLabelValue(1)
+            copy.AddRepresentation(BINARY, _copyOf(segment))
         states[segmentId] = SegmentState(copy)
     return states
+
+
+def _copyOf(segment: slicer.vtkSegment) -> slicer.vtkOrientedImageData:
+    """A segment's own image with the values 0 and 1."""
+    image, source = slicer.vtkOrientedImageData(), segment.GetRepresentation(BINARY)
+    if source is not None:
+        image.DeepCopy(source)
+    scalars = image.GetPointData().GetScalars()
+    if scalars is not None and segment.GetLabelValue() != 1:
+        values = vtk.util.numpy_support.vtk_to_numpy(scalars)
+        values[...] = values == segment.GetLabelValue()
+    return image
 
 
 def restoreSegments(node: slicer.vtkMRMLSegmentationNode, states: dict[str, SegmentState]) -> None:

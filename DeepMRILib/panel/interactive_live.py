@@ -15,13 +15,14 @@ from typing import Any
 
 import qt
 import slicer
+import vtk
 from slicer.i18n import tr as _
 
 from DeepMRILib.errors import DeepMRIError, InputError
 from DeepMRILib.interactive.points import FEWEST
 from DeepMRILib.mrml.interactive import summary, tableOfSegments
 from DeepMRILib.mrml.interactive_history import placedCount, pointsState
-from DeepMRILib.mrml.interactive_record import segmentOfPoints
+from DeepMRILib.mrml.interactive_record import recordOf, segmentOfPoints
 from DeepMRILib.mrml.interactive_segments import isFilled
 from DeepMRILib.panel.follower import Follower
 from DeepMRILib.panel.live_actions import UserActions
@@ -112,7 +113,8 @@ class LiveSegmentation:
         self._again = _timer(BUSY_MS, self._advance)
         self._run: _Run | None = None
         self._target: tuple[Any, ...] | None = None
-        self._wanted = ""
+        self._wanted = self._summary = ""
+        self._isForeign = False
         self._seen = self._done = self._failed = None
         self._lastFull: tuple[_Run, float] | None = None
 
@@ -140,10 +142,11 @@ class LiveSegmentation:
         self._rest.stop()
         self._wanted = ""
         ids = list(self._task.segments(parameters).values())
-        step, gone = self._actions.undo(_lists(parameters), ids)
-        self._done, self._seen, self._failed = step.note, None, None
-        if parameters.resultsTable is not None and step.segmentation is not None:
-            tableOfSegments(step.segmentation, parameters.resultsTable)
+        step, gone = self._actions.undo(_lists(parameters), parameters.segmentation, ids)
+        self._done, self._isForeign = step.note
+        self._seen = self._failed = None
+        if parameters.resultsTable is not None and parameters.segmentation is not None:
+            tableOfSegments(parameters.segmentation, parameters.resultsTable)
         segment = "" if parameters.segment in gone else parameters.segment
         self._target = (*targetOf(parameters)[:-1], segment)
         parameters.segment = segment
@@ -193,15 +196,20 @@ class LiveSegmentation:
             parameters.segment = segmentOfPoints(parameters.points, parameters.segmentation)
 
     def _adopt(self, parameters: Any) -> None:
-        """Begin anew; a segment that holds something stays as it is until a point or a setting changes."""
+        """Begin anew; a segment that holds something stays as it is until a point or a setting changes.
+
+        One that was not made from points stays until a point changes: it is somebody's work.
+        """
         self._drop()
         self._target = targetOf(parameters)
         self._actions.begin(_lists(parameters))
-        self._wanted, self._seen, self._done, self._failed = "", None, None, None
+        self._wanted, self._seen, self._done, self._failed, self._summary = "", None, None, None, ""
+        self._say(isPreview=False, isError=False, text="", lastSeconds=None, expectedSeconds=None)
+        self._isForeign = False
         if isFilled(parameters.segmentation, parameters.segment):
+            self._isForeign = recordOf(parameters.segmentation, parameters.segment) is None
             request = self._request(parameters)
             self._done = None if request is None else request.key
-        self._say(isPreview=False, isError=False, text="", lastSeconds=None, expectedSeconds=None)
 
     def _onChanged(self) -> None:
         """A point, a place or a setting may have changed."""
@@ -209,12 +217,16 @@ class LiveSegmentation:
         if self._target != targetOf(parameters):
             return  # the panel is about to say what is chosen now
         ids = list(self._task.segments(parameters).values())
-        self._actions.note(_lists(parameters), parameters.segmentation, ids, self._done)
+        before = (self._done, self._isForeign)
+        if self._actions.note(_lists(parameters), parameters.segmentation, ids, before):
+            self._isForeign = False
         self._say()
         request = self._request(parameters)
-        if request is None or request.key in (self._done, self._failed):
+        if request is None or self._isForeign or request.key in (self._done, self._failed):
             self._wanted = ""
             self._dropOvertaken(request)
+            if request is not None and request.key == self._done and self.state.isError:
+                self._say(text=self._summary, isError=False)
         elif request.key != self._seen:
             self._seen = request.key
             self._wanted = "preview"
@@ -321,7 +333,8 @@ class LiveSegmentation:
         seconds = time.perf_counter() - run.started
         if run.isFull:
             self._lastFull = run, seconds
-            self._say(text=summary(result, seconds), lastSeconds=seconds)
+            self._summary = summary(result, seconds)
+            self._say(text=self._summary, lastSeconds=seconds)
         self._say(isError=False, isPreview=not run.isFull)
 
     def _expected(self, run: _Run) -> float | None:
@@ -349,9 +362,8 @@ def _events(parameters: Any, lists: list[Any]) -> list[tuple[Any, Any]]:
     """What changes the answer: the points, the images, and their places."""
     images = [node for node in (parameters.inputVolume, *parameters.channels) if node is not None]
     events = [(node, getattr(node, name)) for node in lists for name in POINT_EVENTS]
-    return events + [
-        (node, event) for node in images for event in (node.TransformModifiedEvent, node.ImageDataModifiedEvent)
-    ]
+    changes = (vtk.vtkCommand.ModifiedEvent, slicer.vtkMRMLTransformableNode.TransformModifiedEvent)
+    return events + [(node, event) for node in images for event in changes]
 
 
 def _timer(milliseconds: int, onTimeout: Callable[[], None]) -> Any:

@@ -58,9 +58,9 @@ class UserActions(VTKObservationMixin):
         """Nothing has moved for a while: the action is over, unless the mouse still holds the point."""
         self._isOpen = self._isHeld
 
-    def undo(self, nodes: Iterable[Any], segmentIds: Collection[str]) -> tuple[Step, list[str]]:
+    def undo(self, nodes: Iterable[Any], segmentation: Any, segmentIds: Collection[str]) -> tuple[Step, list[str]]:
         """Take the last action back; see ``History.undo``."""
-        found = self._history.undo(segmentIds)
+        found = self._history.undo(segmentation, segmentIds)
         self._points = statesOf(nodes)
         self._isOpen = False
         return found
