@@ -16,11 +16,12 @@ class Normalisation:
 
     Attributes:
         kind: "zscore": mean 0 and standard deviation 1 over the nonzero voxels of the part that is looked at (MR);
-            "fixed": clipped to ``low`` and ``high``, then (value - mean) / sd (CT).
+            "fixed": clipped to ``low`` and ``high``, then (value - mean) / sd (CT);
+            "robust": median 0 and standard deviation 1 between the percentiles 1 and 99, clipped to -4 and 4 (any).
         low, high, mean, sd: of "fixed", from the training images.
     """
 
-    kind: Literal["zscore", "fixed"] = "zscore"
+    kind: Literal["zscore", "fixed", "robust"] = "zscore"
     low: float = 0.0
     high: float = 0.0
     mean: float = 0.0
@@ -29,7 +30,7 @@ class Normalisation:
 
 @dataclass(frozen=True)
 class NetworkPlan:
-    """A DynUNet and its input: the images, then one exponentialised geodesic map for each label.
+    """A DynUNet and its input: the images, then for each label its maps, by default an exponentialised geodesic one.
 
     Attributes:
         channels: what the images are, in order, e.g. ("MR",) or ("T1", "T2").
@@ -48,6 +49,7 @@ class NetworkPlan:
         orientation: "canonical": axes are turned to right, anterior, superior; "file": as they lie in the file, as
             InteractiveNet had it.
         negative: a further map of the negative points is the last input.
+        maps: of each label's points, in order: "geodesic", or those of ``prepare_maps.MAPS``.
     """
 
     channels: tuple[str, ...]
@@ -66,6 +68,7 @@ class NetworkPlan:
     fixed_shape: tuple[int, ...] = ()
     orientation: Literal["canonical", "file"] = "canonical"
     negative: bool = False
+    maps: tuple[str, ...] = ("geodesic",)
 
     @property
     def as_upstream(self) -> bool:
@@ -75,7 +78,7 @@ class NetworkPlan:
     @property
     def inputs(self) -> int:
         """The network's input channels."""
-        return len(self.channels) + len(self.labels) + self.negative
+        return len(self.channels) + len(self.maps) * len(self.labels) + self.negative
 
     @property
     def outputs(self) -> int:

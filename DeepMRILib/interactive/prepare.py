@@ -14,6 +14,7 @@ from DeepMRILib.interactive.crop import Box
 from DeepMRILib.interactive.network_plan import NetworkPlan
 from DeepMRILib.interactive.prepare_box import geometry_around, upstream_voxels
 from DeepMRILib.interactive.prepare_grid import Geometry
+from DeepMRILib.interactive.prepare_maps import MAPS, Place
 from DeepMRILib.interactive.prepare_resample import sampled, sampled_elsewhere
 from DeepMRILib.interactive.prepare_values import normalised, points_by_label, single_images
 from DeepMRILib.interactive.prompts import as_points
@@ -28,8 +29,9 @@ class Prepared:
     """One case as a network takes it.
 
     Attributes:
-        input: (channels, a, b, c) float32: the normalised images, one exponentialised geodesic map (1 at the points,
-            falling to 0) for each label, and one of the negative points where the plan has it.
+        input: (channels, a, b, c) float32: the normalised images, the plan's maps of the points of each label (by
+            default one exponentialised geodesic map, 1 at the points, falling to 0), and one of the negative points
+            where the plan has it.
         target: (a, b, c) uint8, 0 background, 1 the first label, ...; None without a label image.
         geometry: where these voxels lie in the first image.
         points: of each label (n, 3) continuous voxel indices in the input.
@@ -81,8 +83,10 @@ def prepare(
     seen = np.stack([values for _, values in scaled], axis=-1)
     outside, notes = _negative(negative, plan, geometry)
     moved = tuple(geometry.network_indices(some) if len(some) else some for some in positive)
-    sets = (*positive, outside) if plan.negative else positive
-    channels += [_map(seen, some, geometry, plan) for some in sets]
+    channels += [_map(name, seen, some, geometry, plan) for some in positive for name in plan.maps]
+    if plan.negative:
+        kind = "geodesic" if "geodesic" in plan.maps else "points"
+        channels.append(_map(kind, seen, outside, geometry, plan))
     if not plan.as_upstream:
         channels = [_padded(values, geometry) for values in channels]
     target = None if label is None else _target(label, first, geometry, plan)
@@ -164,12 +168,15 @@ def _padded(values: NDArray, geometry: Geometry) -> NDArray:
     return np.pad(values, list(zip(geometry.before, after, strict=True)))
 
 
-def _map(seen: NDArray, points: NDArray, geometry: Geometry, plan: NetworkPlan) -> NDArray:
-    """exp(-geodesic distance) from points (n, 3) in RAS mm, on the grid of ``seen`` (a, b, c, images)."""
-    from DeepMRILib.interactive.geodesic import exponential
-
+def _map(kind: str, seen: NDArray, points: NDArray, geometry: Geometry, plan: NetworkPlan) -> NDArray:
+    """A map of points (n, 3) in RAS mm on the grid of ``seen`` (a, b, c, images)."""
     if not len(points):
         return np.zeros(seen.shape[:3], dtype=np.float32)
+    if kind != "geodesic":
+        place = Place(seen.shape[:3], geometry.network_indices(points) - geometry.before, geometry.spacing)
+        return MAPS[kind](place, seen[..., 0])
+    from DeepMRILib.interactive.geodesic import exponential
+
     seeds = seed_voxels(points, geometry, plan)
     if not plan.as_upstream:
         seeds = seeds - geometry.before

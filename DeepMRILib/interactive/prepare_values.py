@@ -12,6 +12,9 @@ from DeepMRILib.interactive.network_plan import NetworkPlan, Normalisation
 from DeepMRILib.interactive.prompts import as_points
 from DeepMRILib.volume import Volume
 
+ROBUST_RANGE = 4.0
+"""Standard deviations from the median that "robust" values reach."""
+
 
 def normalised(part: NDArray, rule: Normalisation, name: str) -> tuple[NDArray, NDArray]:
     """An image's values (a, b, c) for the network, and those that geodesic distances are taken in.
@@ -29,6 +32,11 @@ def normalised(part: NDArray, rule: Normalisation, name: str) -> tuple[NDArray, 
         scale = rule.sd if rule.sd > 0 else 1.0
         raw = ((part - rule.mean) / scale).astype(np.float32)
         return ((np.clip(part, rule.low, rule.high) - rule.mean) / scale).astype(np.float32), raw
+    if rule.kind == "robust":
+        low, middle, high = np.percentile(part, [1, 50, 99])
+        spread = float(np.clip(part, low, high).std()) or 1.0
+        scaled = np.clip((part - middle) / spread, -ROBUST_RANGE, ROBUST_RANGE).astype(np.float32)
+        return scaled, scaled
     nonzero = part != 0
     values = part[nonzero].astype(np.float64)
     spread = float(values.std()) or 1.0

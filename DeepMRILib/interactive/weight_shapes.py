@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from DeepMRILib.errors import WeightsError
 from DeepMRILib.interactive.network_plan import NetworkPlan
+from DeepMRILib.interactive.prepare_maps import MAPS
 
 FEWEST_LEVELS = 3
 AGAIN = "Train it again with this version of DeepMRI, or get a whole copy."
@@ -81,8 +82,10 @@ def _check_input(plan: NetworkPlan) -> None:
         raise ValueError(f"its inputs are multiples of {plan.divisible_by}, and its strides need {tuple(steps)}.")
     if plan.geodesic not in ("converged", "compat") or plan.orientation not in ("canonical", "file"):
         raise ValueError(f"its geodesic map is {plan.geodesic!r} and its orientation {plan.orientation!r}.")
-    if any(one.kind not in ("zscore", "fixed") or not one.sd > 0 for one in plan.normalisation):
+    if any(one.kind not in ("zscore", "fixed", "robust") or not one.sd > 0 for one in plan.normalisation):
         raise ValueError("one of its normalisations is unknown or divides by 0.")
+    if not plan.maps or not set(plan.maps) <= {"geodesic", *MAPS} or (plan.as_upstream and plan.maps != ("geodesic",)):
+        raise ValueError(f"its maps of the points are {plan.maps}; expected geodesic, {', '.join(MAPS)}.")
     if not 0 <= plan.edge_weight <= 1 or not 0 <= plan.relax <= 10:
         raise ValueError(f"its edge weight is {plan.edge_weight} and its margin {plan.relax}.")
 
