@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.optimize import linear_sum_assignment
 from scipy.ndimage import binary_erosion
+from scipy.optimize import linear_sum_assignment
 from scipy.spatial import ConvexHull, cKDTree
 from scipy.spatial.distance import pdist
 

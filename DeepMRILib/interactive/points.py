@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Literal
@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import linear_sum_assignment
 
 from DeepMRILib.errors import InputError
+from DeepMRILib.tables import Table
 from DeepMRILib.volume import Volume
 
 FEWEST = 6
@@ -60,6 +61,26 @@ def missing_sides(points: ArrayLike) -> list[str]:
     """
     found = set(side_names(points))
     return [side for side in SIDES if side not in found]
+
+
+def points_table(positive: Mapping[str, NDArray], negative: ArrayLike = ()) -> Table:
+    """Every point in RAS mm with its segment and the side of the lesion that it marks.
+
+    Args:
+        positive: points (n, 3) by the name of their segment.
+        negative: (m, 3) where no segment is; they stand last, without a segment.
+    """
+    known = [
+        (segment, name, point)
+        for segment, points in positive.items()
+        for name, point in zip(side_names(points), np.asarray(points, dtype=float), strict=True)
+    ]
+    known += [("", "negative", point) for point in np.asarray(negative, dtype=float).reshape(-1, 3)]
+    rows = [
+        {"segment": segment, "name": name, **dict(zip("ras", point.tolist(), strict=True))}
+        for segment, name, point in known
+    ]
+    return Table.from_rows(rows, units=dict.fromkeys("ras", "mm"))
 
 
 def check_points(points: NDArray, volume: Volume, *, name: str = "") -> None:
@@ -143,10 +164,13 @@ def hints(points: ArrayLike, volume: Volume, depth: float = 5.0) -> list[Hint]:
         Hint("no value", (p,), f"{_capital(called[p])} lies where the image has no finite value.")
         for p in _without_value(points, volume)
     ]
+    beside = list(_same_side(points, called, depth))
     for first, second, distance in _close(points, _CLOSE * min(volume.spacing)):
+        if any(hint.points == (first, second) for hint in beside):
+            continue
         text = f"{_capital(called[first])} and {called[second]} lie close together, {_mm(distance)} apart."
         found.append(Hint("close", (first, second), text))
-    found.extend(_same_side(points, called, depth))
+    found.extend(beside)
     if len(points) >= 4:
         length, _, thickness = _extents(points)
         if thickness < max(_THIN * length, min(volume.spacing)):
