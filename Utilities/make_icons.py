@@ -96,9 +96,24 @@ def draw_deep_mri(axes: Axes) -> None:
         axes.scatter(*np.transpose(nodes), s=125, color=color, edgecolors=NIGHT, linewidths=1.6, zorder=7)
 
 
+def draw_interactive_seg(axes: Axes) -> None:
+    """A lesion in an axial slice, its six points just inside the margin, and the outline found from them."""
+    axes.fill(*outline((0.5, 0.5), (0.43, 0.40), (0, 0.02)).T, color="#34506f", lw=0)
+    axes.plot(*outline((0.5, 0.5), (0.43, 0.40), (0, 0.02)).T, color=PALE, lw=2.5)
+    lesion = outline((0.5, 0.49), (0.27, 0.25), (0.03, 0.09, -0.06, 0.03, 0.02))
+    axes.fill(*lesion.T, color="#c9b7a6", lw=0)
+    axes.fill(*outline((0.56, 0.53), (0.09, 0.07), (0.1, 0.15)).T, color="#8f7d70", lw=0)
+    curve(axes, *lesion.T, TEAL, 5)
+    angles = np.deg2rad([8, 62, 128, 190, 245, 310])
+    nearest = [int(np.argmin(np.abs(np.linspace(0, 2 * np.pi, len(lesion)) - angle))) for angle in angles]
+    inside = 0.5 + 0.72 * (lesion[nearest] - 0.5)
+    axes.scatter(*inside.T, s=120, color=ORANGE, edgecolors=NIGHT, linewidths=1.8, zorder=7)
+
+
 ICONS: dict[str, Callable[[Axes], None]] = {
     "DeepMRI.png": draw_deep_mri,
     "IVIMFit/Resources/Icons/IVIMFit.png": draw_ivim_fit,
+    "InteractiveSeg/Resources/Icons/InteractiveSeg.png": draw_interactive_seg,
 }
 
 

@@ -1,0 +1,64 @@
+"""The section "points from a segment" of the InteractiveSeg panel: points as a user would place them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from slicer.i18n import tr as _
+
+from DeepMRILib.errors import DeepMRIError, InputError
+from DeepMRILib.interactive.synthetic import synthetic_points
+from DeepMRILib.mrml.points import fiducialsFromPoints
+from DeepMRILib.mrml.segments import maskFromSegment
+from DeepMRILib.panel.interactive_lesions import Lesions, newPoints
+from DeepMRILib.panel.segment_box import SegmentBox
+
+
+class SourceSection:
+    """Connects the section's widgets.
+
+    Args:
+        panel: the panel; its ``ui`` holds the section's widgets and its ``parameters`` what is chosen.
+        lesions: the new points become a lesion of their own.
+    """
+
+    def __init__(self, panel: Any, lesions: Lesions) -> None:
+        self._panel, self._lesions, self._ui = panel, lesions, panel.ui
+        self._segments = SegmentBox(self._ui.sourceSegmentBox, self._onSegment)
+        self._ui.sourceLabel.setVisible(False)
+        self._ui.sourceButton.connect("clicked(bool)", lambda _checked=False: self.onMake())
+
+    def refresh(self, parameters: Any) -> None:
+        """Show the segments of the chosen segmentation."""
+        chosen = self._segments.update(parameters.sourceSegmentation, parameters.sourceSegment)
+        if chosen != parameters.sourceSegment:
+            parameters.sourceSegment = chosen
+        self._ui.sourceButton.setEnabled(parameters.inputVolume is not None and bool(chosen))
+
+    def onMake(self) -> None:
+        """Make a new lesion with six points inside the chosen segment, or say why there are none."""
+        try:
+            text = self._make(self._panel.parameters)
+        except DeepMRIError as error:
+            text = str(error)
+        self._ui.sourceLabel.setText(text)
+        self._ui.sourceLabel.setVisible(bool(text))
+
+    def _make(self, parameters: Any) -> str:
+        if parameters.inputVolume is None:
+            raise InputError(_("Choose an image first."))
+        segmentation, segment = parameters.sourceSegmentation, parameters.sourceSegment
+        mask = maskFromSegment(segmentation, segment, parameters.inputVolume)
+        points = synthetic_points(
+            mask, depth=parameters.depth, jitter=parameters.sourceJitter, seed=parameters.sourceSeed
+        )
+        name = segmentation.GetSegmentation().GetSegment(segment).GetName()
+        node = newPoints(parameters.inputVolume, _("{segment} points").format(segment=name))
+        fiducialsFromPoints(points, "", existing=node, referenceVolume=parameters.inputVolume)
+        self._lesions.choose(parameters, node)
+        return _("Six points of {segment}, {depth:g} mm inside its margin.").format(
+            segment=name, depth=parameters.depth
+        )
+
+    def _onSegment(self, segmentId: str) -> None:
+        self._panel.parameters.sourceSegment = segmentId
