@@ -98,8 +98,9 @@ def _problem(
         image=stacked(cropped(volume, box), channels),
         affine=box.affine(volume.affine),
         spacing=volume.spacing,
-        points=tuple(volume.voxel_from_ras(points) - start for points in prompts.positive.values()),
-        negative=negative[box.contains(negative)] - start,
+        # rounded: the same image cut more closely gives the same numbers, and so the same answer
+        points=tuple(np.round(volume.voxel_from_ras(points) - start, 6) for points in prompts.positive.values()),
+        negative=np.round(negative[box.contains(negative)] - start, 6),
         prior=_prior(prior, volume, box, len(prompts.positive)),
         options=options,
     )
@@ -108,7 +109,7 @@ def _problem(
 def _prior(prior: Volume | None, volume: Volume, box: Box, labels: int) -> NDArray | None:
     if prior is None:
         return None
-    if prior.array.shape != volume.shape or not prior.same_grid(Volume(volume.array[..., :1], volume.affine)):
+    if prior.array.ndim != 3 or not prior.same_grid(volume):
         raise InputError(
             "The earlier segmentation lies on another grid than the image. Resample it to the image, or leave it out."
         )
