@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -13,9 +12,9 @@ from DeepMRILib import device as devices
 from DeepMRILib.errors import InputError, WeightsError, require
 from DeepMRILib.interactive.crop import Box
 from DeepMRILib.interactive.engine import Answer, Problem
-from DeepMRILib.interactive.network_evidence import competing, with_prior, without_negatives
+from DeepMRILib.interactive.network_ask import Asking, asked
+from DeepMRILib.interactive.network_evidence import with_prior, without_negatives
 from DeepMRILib.interactive.network_forward import Ensemble
-from DeepMRILib.interactive.prepare import prepare, restore
 from DeepMRILib.interactive.trained import METHOD, TrainedModel
 from DeepMRILib.model_store import CARD, WEIGHTS, Model, ModelStore, find_model
 from DeepMRILib.progress import Progress, part
@@ -51,7 +50,7 @@ def segment_by_network(problem: Problem, progress: Progress, *, model: Path | st
     progress(0.0, "Reading the network")
     trained, ensemble = opened(model, device)
     check_fit(trained, problem.image.shape[3], len(problem.points))
-    membership = _Asked(trained, ensemble, problem).membership(part(progress, 0.05, 0.85))
+    membership = _membership(ensemble, problem, part(progress, 0.05, 0.85))
     if not trained.plan.negative:
         membership = without_negatives(membership, problem, part(progress, 0.85, 0.98))
     membership = with_prior(membership, problem.prior)
@@ -116,59 +115,22 @@ def check_fit(trained: TrainedModel, images: int, labels: int) -> None:
         )
 
 
-@dataclass(frozen=True, eq=False)
-class _Asked:
-    """A network that is asked about one part of an image."""
-
-    trained: TrainedModel
-    ensemble: Ensemble
-    problem: Problem
-
-    @functools.cached_property
-    def images(self) -> list[Volume]:
-        return [Volume(self.problem.image[..., c], self.problem.affine) for c in range(self.problem.image.shape[3])]
-
-    @functools.cached_property
-    def points(self) -> list[NDArray]:
-        """Of each label (n, 3) in RAS mm."""
-        return [self.images[0].ras_from_voxel(points) for points in self.problem.points]
-
-    def membership(self, progress: Progress) -> NDArray:
-        """(labels + 1, i, j, k) on the grid of the problem."""
-        names = self.trained.plan.labels
-        if len(names) == len(self.points):
-            return self._asked(dict(zip(names, self.points, strict=True)), (), progress)
-        found = []
-        for n, points in enumerate(self.points):
-            step = part(progress, n / len(self.points), (n + 1) / len(self.points))
-            others = [other for m, other in enumerate(self.points) if m != n]
-            found.append(self._asked({names[0]: points}, others, step)[1])
-        return competing(np.stack(found))
-
-    def _asked(self, points: dict[str, NDArray], others: tuple | list[NDArray], progress: Progress) -> NDArray:
-        """The probabilities (outputs, i, j, k) of one pass; what lies beyond the network's input is background.
-
-        Args:
-            points: by label.
-            others: points of other labels, which a network that takes negative points is told.
-            progress: of the pass.
-        """
-        negative = None
-        if self.trained.plan.negative:
-            told = [self.images[0].ras_from_voxel(self.problem.negative)] if len(self.problem.negative) else []
-            negative = np.concatenate([*told, *others]) if told or others else np.zeros((0, 3))
-        ready = prepare(self.images, points, self.trained.plan, negative=negative)
-        preview = self.problem.options.resolution == "preview"
-        flips = self.problem.options.flips and not preview
-        found = self.ensemble.probability(ready.input, flips=flips, first_only=preview, progress=progress)
-        return filled(*restore(found, ready.geometry), self.problem.shape)
+def _membership(ensemble: Ensemble, problem: Problem, progress: Progress) -> NDArray:
+    """(labels + 1, i, j, k) on the grid of the problem."""
+    images = [Volume(problem.image[..., c], problem.affine) for c in range(problem.image.shape[3])]
+    points = [images[0].ras_from_voxel(some) for some in problem.points]
+    negative = images[0].ras_from_voxel(problem.negative) if len(problem.negative) else None
+    preview = problem.options.resolution == "preview"
+    asking = Asking(flips=problem.options.flips and not preview, first_only=preview)
+    found = asked(ensemble, images, points, asking, negative=negative, progress=progress)
+    return filled(found.membership, found.box, problem.shape)
 
 
-def filled(probability: NDArray, box: Box, shape: tuple[int, int, int]) -> NDArray:
-    """Probabilities (outputs, ...) of a box on a whole grid (outputs, i, j, k), background beyond it."""
-    whole = np.zeros((len(probability), *shape), dtype=np.float32)
+def filled(membership: NDArray, box: Box, shape: tuple[int, int, int]) -> NDArray:
+    """Memberships (labels + 1, ...) of a box on a whole grid (labels + 1, i, j, k), background beyond it."""
+    whole = np.zeros((len(membership), *shape), dtype=np.float32)
     whole[0] = 1
-    whole[(slice(None), *box.slices)] = probability
+    whole[(slice(None), *box.slices)] = membership
     return whole
 
 

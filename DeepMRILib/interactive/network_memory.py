@@ -37,9 +37,10 @@ def training_bytes(plan: NetworkPlan, voxels: int, *, checkpointed: bool = False
     return int(BYTES * (kept + outputs + 2 * voxels * plan.inputs))
 
 
-def most_voxels(plan: NetworkPlan, limit: int, *, checkpointed: bool = False, half: bool = False) -> int:
-    """The voxels of the largest input that can be trained on within ``limit`` bytes."""
-    return int(limit / (training_bytes(plan, 10**6, checkpointed=checkpointed, half=half) / 10**6))
+def most_voxels(plan: NetworkPlan, gib: float, *, training: bool = False, checkpointed: bool = False) -> int:
+    """The voxels of the largest input that fits into so many GiB; 0, for any number, when ``gib`` is 0."""
+    one_million = training_bytes(plan, 10**6, checkpointed=checkpointed) if training else prediction_bytes(plan, 10**6)
+    return int(gib * GIB / one_million * 10**6)
 
 
 def check_prediction(plan: NetworkPlan, voxels: int, device: str, advice: str) -> None:
