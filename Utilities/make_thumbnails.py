@@ -11,6 +11,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from DeepMRILib.figures import Panel, oriented
+from DeepMRILib.interactive.phantom import lesion_phantom
 from DeepMRILib.ivim.phantom import PhantomOptions, make_phantom
 from DeepMRILib.volume import Volume
 
@@ -28,6 +29,35 @@ def abdomen_phantom(target: Path) -> None:
         Panel("D", made.truth["D"], window=(0, 0.003), colors="viridis"),
     ]
     draw(panels, target)
+
+
+def lesions(target: Path) -> None:
+    """An axial slice through two lesions, with their outlines and the points of one."""
+    from matplotlib.figure import Figure
+
+    made = lesion_phantom("hetero", 0, lesions=2)
+    image, label = oriented(made.image), oriented(made.label)
+    middle = int(np.argmax((label.array > 0).sum(axis=(0, 1))))
+    figure = Figure(figsize=(WIDTH / 100, HEIGHT / 100), facecolor="black")
+    axes = figure.add_axes((0, 0, 1, 1))
+    axes.imshow(image.array[..., middle], cmap="gray", interpolation="bilinear")
+    for number, color in ((1, "#2ec4b6"), (2, "#ff9f43")):
+        axes.contour(label.array[..., middle] == number, [0.5], colors=color, linewidths=1.8)
+    rows, columns = np.nonzero(label.array[..., middle] == 1)
+    for row, column in _extremes(rows, columns):
+        axes.plot(column, row, "o", color="#ffb81a", markeredgecolor="black", markersize=7)
+    center, half = np.array([rows.mean(), columns.mean()]), 34
+    axes.set(xlim=(center[1] - half * WIDTH / HEIGHT, center[1] + half * WIDTH / HEIGHT))
+    axes.set(ylim=(center[0] + half, center[0] - half))
+    axes.set_axis_off()
+    figure.savefig(target, dpi=100, facecolor="black")
+
+
+def _extremes(rows: np.ndarray, columns: np.ndarray) -> list[tuple[float, float]]:
+    """A little inside the outermost pixels on four sides."""
+    middle = np.array([rows.mean(), columns.mean()])
+    outermost = [rows.argmin(), rows.argmax(), columns.argmin(), columns.argmax()]
+    return [tuple(middle + 0.72 * (np.array([rows[n], columns[n]]) - middle)) for n in outermost]
 
 
 def draw(panels: list[Panel], target: Path) -> None:
@@ -58,3 +88,4 @@ def draw(panels: list[Panel], target: Path) -> None:
 
 if __name__ == "__main__":
     abdomen_phantom(ROOT / "IVIMFit" / "Resources" / "Icons" / "IVIMFitAbdomenPhantom.png")
+    lesions(ROOT / "InteractiveSeg" / "Resources" / "Icons" / "InteractiveSegLesion.png")

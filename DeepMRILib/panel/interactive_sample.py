@@ -4,27 +4,23 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 import slicer
-from slicer.i18n import tr as _
 
-from DeepMRILib.interactive.lesions import generated_lesion
+from DeepMRILib.interactive.phantom import lesion_phantom
 from DeepMRILib.mrml.hierarchy import placeBeside
 from DeepMRILib.mrml.segments import segmentationFromLabels
 from DeepMRILib.mrml.volumes import nodeFromVolume
-from DeepMRILib.volume import LabelVolume, Volume
 
-SEED = 18
+KIND, SEED, LESIONS = "hetero", 0, 2
+"""Two lesions that touch: six points of one alone reach a little into the other, which outside points, or points of
+the other, put right."""
 
 
 def sampleNodes(name: str) -> tuple[Any, Any]:
-    """A generated image with a lesion, and its true outline as a segmentation that is not shown."""
-    made = generated_lesion(SEED)
-    affine = np.diag([-made.spacing[0], -made.spacing[1], made.spacing[2], 1.0])
-    affine[:3, 3] = -affine[:3, :3] @ (np.array(made.image.shape) - 1) / 2
-    image = nodeFromVolume(Volume(made.image, affine), name)
-    label = LabelVolume(made.label.astype(np.uint8), affine, {1: _("true lesion")})
-    truth = segmentationFromLabels(label, label.names, name=f"{name} truth", source=image)
+    """A generated image with two lesions, and their true outlines as a segmentation that is not shown."""
+    made = lesion_phantom(KIND, SEED, lesions=LESIONS)
+    image = nodeFromVolume(made.image, name)
+    truth = segmentationFromLabels(made.label, made.label.names, name=f"{name} truth", source=image)
     placeBeside(truth, image)
     truth.GetDisplayNode().SetVisibility(False)
     return image, truth

@@ -6,10 +6,11 @@ from typing import Any
 
 from slicer.i18n import tr as _
 
-from DeepMRILib.errors import DeepMRIError, InputError
+from DeepMRILib.errors import InputError
 from DeepMRILib.interactive.synthetic import synthetic_points
 from DeepMRILib.mrml.points import fiducialsFromPoints
 from DeepMRILib.mrml.segments import maskFromSegment
+from DeepMRILib.panel.interactive_export import sayOutcome
 from DeepMRILib.panel.interactive_lesions import Lesions, newPoints
 from DeepMRILib.panel.segment_box import SegmentBox
 
@@ -37,12 +38,7 @@ class SourceSection:
 
     def onMake(self) -> None:
         """Make a new lesion with six points inside the chosen segment, or say why there are none."""
-        try:
-            text = self._make(self._panel.parameters)
-        except DeepMRIError as error:
-            text = str(error)
-        self._ui.sourceLabel.setText(text)
-        self._ui.sourceLabel.setVisible(bool(text))
+        sayOutcome(self._ui.sourceLabel, lambda: self._make(self._panel.parameters))
 
     def _make(self, parameters: Any) -> str:
         if parameters.inputVolume is None:
