@@ -175,7 +175,7 @@ def read_label(case: Case) -> LabelVolume:
         raise InputError(f"The case {case.name} has no label map.")
     found = files.read_labels(case.label)
     array = np.asarray(found.array)
-    unknown = sorted(set(np.unique(array).tolist()) - {0, *case.labels})
+    unknown = sorted(set(np.unique(array[array != 0]).tolist()) - set(case.labels))
     if unknown:
         known = ", ".join(f"{number} ({name})" for number, name in sorted(case.labels.items()))
         raise InputError(

@@ -142,7 +142,7 @@ def _grid_of(path: Path) -> Volume:
 def _point_faults(case: Case, image: Volume, label: LabelVolume | None, points: dict[str, NDArray]) -> Iterator[Fault]:
     if not sum(map(len, points.values())):
         words = "Add them to the interactions folder, or ask for synthetic points."
-        yield Fault(case.name, f"{case.name}: there are no points. {words}")
+        yield Fault(case.name, f"{case.name}: there are no points. {words}", fatal=label is not None)
         return
     names = [case.labels[number] for number in sorted(case.labels)]
     for number, name in enumerate(names, start=1):

@@ -20,7 +20,7 @@ from DeepMRILib.interactive.dataset_json import description_of, entry_of
 from DeepMRILib.interactive.dataset_layout import described, read_json, scanned
 from DeepMRILib.interactive.prepare_resample import sampled_elsewhere
 from DeepMRILib.interactive.prepare_values import check_inside
-from DeepMRILib.interactive.prompts import DEFAULT_LABEL, as_points
+from DeepMRILib.interactive.prompts import DEFAULT_LABEL, as_points, inside_only
 from DeepMRILib.volume import LabelVolume, Volume
 from DeepMRILib.writing import refusals_as_errors, replacing
 
@@ -93,7 +93,7 @@ def case_files(
     notes = []
     if (fused := total - np.count_nonzero(array)) > 0:
         notes.append(f"{fused} of {total} points share their voxel with another and are one in the file.")
-    outside = as_points(() if negative is None else negative, "negative points")
+    outside = inside_only(as_points(() if negative is None else negative, "negative points"), first)
     return CaseFiles(
         images=(first, *(_onto(image, first) for image in images[1:])),
         interactions=Volume(array, first.affine),

@@ -73,7 +73,7 @@ class NetworkPlan:
     @property
     def as_upstream(self) -> bool:
         """Whether the input is made by InteractiveNet's own rules, to the voxel: for networks trained with it."""
-        return self.orientation == "file"
+        return self.orientation == "file" and not self.fixed_shape
 
     @property
     def inputs(self) -> int:

@@ -209,7 +209,7 @@ def _target(label: Volume, first: Volume, geometry: Geometry, plan: NetworkPlan)
     array = label.array[..., 0] if label.array.ndim == 4 and label.array.shape[3] == 1 else label.array
     if array.ndim != 3:
         raise InputError("The label image has several values per voxel. Give one whole number for each voxel.")
-    unknown = sorted(set(np.unique(array).tolist()) - set(range(plan.outputs)))
+    unknown = sorted(set(np.unique(array[array != 0]).tolist()) - set(range(plan.outputs)))
     if unknown:
         raise InputError(
             f"The label image holds the value {unknown[0]:g}; expected 0 for none and 1 to {len(plan.labels)} for "
