@@ -32,6 +32,7 @@ from DeepMRILib.mrml.interactive_segments import (
     voxelsOf,
     writeSegment,
 )
+from DeepMRILib.mrml.interactive_training import MASS, exportCase, phantomNodes, syntheticPoints
 from DeepMRILib.mrml.nodes import newNode, nodeName
 from DeepMRILib.mrml.tables import tableFromColumns
 from DeepMRILib.mrml.terminology import ALTERED, terminologyEntry
@@ -44,14 +45,17 @@ __all__ = [
     "Delivered",
     "croppedInputs",
     "deliver",
+    "exportCase",
+    "phantomNodes",
+    "preview",
     "promptsFromNodes",
     "restorePrompts",
     "segmentOfPoints",
     "summary",
+    "syntheticPoints",
     "tableOfSegments",
 ]
 
-MASS = ("4147007", "SCT", "Mass")
 COLOURS = (
     (0.90, 0.35, 0.20), (0.20, 0.62, 0.88), (0.95, 0.76, 0.20), (0.42, 0.75, 0.36), (0.72, 0.44, 0.80),
     (0.30, 0.76, 0.72), (0.90, 0.50, 0.66), (0.62, 0.50, 0.36),

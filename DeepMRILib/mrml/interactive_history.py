@@ -99,6 +99,11 @@ def pointsState(node: slicer.vtkMRMLMarkupsNode) -> PointsState:
     return tuple(_point(node, n) for n in numbers if node.GetNthControlPointPositionStatus(n) != preview)
 
 
+def placesOf(state: PointsState) -> tuple[tuple[float, float, float] | None, ...]:
+    """Where the points are, None of those without a place: what a user changes, while labels may be anybody's."""
+    return tuple(point.position if point.isPlaced else None for point in state)
+
+
 def placedCount(state: PointsState) -> int:
     """How many of the points have a place."""
     return sum(point.isPlaced for point in state)

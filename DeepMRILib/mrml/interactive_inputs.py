@@ -76,7 +76,7 @@ def croppedInputs(
     volume = volumeFromNode(volumeNode)
     box = box_around(volume.voxel_from_ras(prompts.all_positive), volume, options)
     part = cropped(volume, box)
-    images = tuple(_channelPart(node, volumeNode, part) for node in channels)
+    images = tuple(channelPart(node, volumeNode, part) for node in channels)
     return {
         "volume": part,
         "points_ras": prompts.positive,
@@ -103,7 +103,7 @@ def _prior(
     return LabelVolume(labels, part.affine, dict(enumerate(names, start=1))) if labels.any() else None
 
 
-def _channelPart(node: slicer.vtkMRMLVolumeNode, volumeNode: slicer.vtkMRMLVolumeNode, part: Volume) -> Volume:
+def channelPart(node: slicer.vtkMRMLVolumeNode, volumeNode: slicer.vtkMRMLVolumeNode, part: Volume) -> Volume:
     """The part of a further image that is needed, in the frame of the first."""
     other = volumeFromNode(node)
     if other.array.ndim != 3:

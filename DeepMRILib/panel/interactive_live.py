@@ -22,11 +22,11 @@ from DeepMRILib.errors import DeepMRIError, InputError
 from DeepMRILib.interactive.points import FEWEST
 from DeepMRILib.mrml.interactive import summary, tableOfSegments
 from DeepMRILib.mrml.interactive_history import placedCount, pointsState
-from DeepMRILib.mrml.interactive_record import recordOf, segmentOfPoints
+from DeepMRILib.mrml.interactive_record import recordOf
 from DeepMRILib.mrml.interactive_segments import isFilled
 from DeepMRILib.panel.follower import Follower
 from DeepMRILib.panel.live_actions import UserActions
-from DeepMRILib.panel.live_request import POINTS, SEGMENTATION, Request, targetOf
+from DeepMRILib.panel.live_request import Request, targetOf
 from DeepMRILib.panel.section import snapshot
 
 POINT_EVENTS = (
@@ -125,7 +125,6 @@ class LiveSegmentation:
         if not parameters.live or parameters.inputVolume is None or parameters.points is None:
             self.stop()
             return
-        self._followPoints(parameters)
         if self._target != targetOf(parameters):
             self._adopt(parameters)
         lists = _lists(parameters)
@@ -185,15 +184,6 @@ class LiveSegmentation:
             timer.deleteLater()
 
     # ---- what changes
-
-    def _followPoints(self, parameters: Any) -> None:
-        """Other points or another segmentation were chosen: the segment that belongs to them, or a new one."""
-        chosen = targetOf(parameters)
-        if self._target is None:
-            if not parameters.segment:
-                parameters.segment = segmentOfPoints(parameters.points, parameters.segmentation)
-        elif any(chosen[n] != self._target[n] for n in (SEGMENTATION, POINTS)) and chosen[-1] == self._target[-1]:
-            parameters.segment = segmentOfPoints(parameters.points, parameters.segmentation)
 
     def _adopt(self, parameters: Any) -> None:
         """Begin anew; a segment that holds something stays as it is until a point or a setting changes.

@@ -7,7 +7,7 @@ from typing import Any
 
 from slicer.util import VTKObservationMixin
 
-from DeepMRILib.mrml.interactive_history import History, PointsState, Step, placedCount, pointsState
+from DeepMRILib.mrml.interactive_history import History, PointsState, Step, placedCount, placesOf, pointsState
 
 
 class UserActions(VTKObservationMixin):
@@ -44,7 +44,8 @@ class UserActions(VTKObservationMixin):
             note: kept with the step.
         """
         now = statesOf(nodes)
-        if now == self._points:
+        if _places(now) == _places(self._points):
+            self._points = now
             return False
         counts = [[placedCount(state) for state in states.values()] for states in (now, self._points)]
         if not self._isOpen or counts[0] != counts[1]:
@@ -70,6 +71,10 @@ class UserActions(VTKObservationMixin):
 
     def _onLetGo(self, caller: Any = None, event: Any = None) -> None:  # noqa: ARG002
         self._isHeld = False
+
+
+def _places(states: dict[Any, PointsState]) -> dict[Any, Any]:
+    return {node: placesOf(state) for node, state in states.items()}
 
 
 def statesOf(nodes: Iterable[Any]) -> dict[Any, PointsState]:

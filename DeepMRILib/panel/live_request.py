@@ -9,9 +9,6 @@ from typing import Any
 from DeepMRILib.interactive import SegmentOptions
 from DeepMRILib.interactive.prompts import Prompts
 
-SEGMENTATION, POINTS = 1, 2
-"""Where these nodes stand in ``targetOf``; the segment's ID comes last."""
-
 
 @dataclass(frozen=True, eq=False)
 class Request:
@@ -55,7 +52,7 @@ class Request:
 
 
 def targetOf(parameters: Any) -> tuple[Any, ...]:
-    """Which nodes are worked on: with others everything begins anew."""
+    """Which nodes and, last, which segment are worked on: with others everything begins anew."""
     first = (parameters.inputVolume, parameters.segmentation, parameters.points)
     nodes = (*first, parameters.negativePoints, *parameters.otherPoints)
     return (*(node.GetID() if node is not None else "" for node in nodes), parameters.segment)

@@ -164,6 +164,7 @@ def test_nothing_runs_when_nothing_has_changed(bench: Bench, monkeypatch) -> Non
     bench.live.refresh(bench.parameters)
     bench.settled()
     assert not started
+    assert not bench.live.state.canUndo
 
 
 def test_a_changed_setting_runs_again(bench: Bench) -> None:
