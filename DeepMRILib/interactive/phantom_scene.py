@@ -16,7 +16,7 @@ TISSUE = (0.4, 0.9)
 NECROSIS = 0.5
 SEPTA = 1.4  # times the lesion's brightness
 SECOND = 0.8  # times the first lesion's brightness
-POINT_SPREAD = 0.5  # voxels
+POINT_SPREAD = 0.5  # of a voxel's shortest edge
 CORE_MM = 4.0
 """Necrosis keeps so far from the margin."""
 ROOM_MM = 2.0
@@ -90,7 +90,8 @@ def scanned(
         rng: draws shading and noise.
     """
     shaded = values * np.exp(kind.bias * smooth_field(grid, 45.0, rng))
-    image = ndimage.gaussian_filter(mean_of_parts(shaded, divided), POINT_SPREAD)
+    spread = [POINT_SPREAD * min(kind.spacing) / edge for edge in kind.spacing]
+    image = ndimage.gaussian_filter(mean_of_parts(shaded, divided), spread)
     return (image + kind.noise * rng.standard_normal(image.shape)).astype(np.float32)
 
 
