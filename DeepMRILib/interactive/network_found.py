@@ -6,11 +6,14 @@ from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
+from DeepMRILib.figures import oriented
 from DeepMRILib.interactive.cases import LoadedCase
 from DeepMRILib.interactive.network_ask import Found
 from DeepMRILib.interactive.placed import PlacedMask
 from DeepMRILib.interactive.postprocess import Postprocessing, postprocessed
+from DeepMRILib.volume import Volume
 
 
 def found_mask(found: Found, case: LoadedCase, names: dict[int, str] | None = None) -> PlacedMask:
@@ -27,10 +30,18 @@ def finished_mask(mask: PlacedMask, how: Postprocessing, case: LoadedCase) -> Pl
 
 
 def middle_slice(case: LoadedCase, mask: PlacedMask) -> NDArray:
-    """Image, truth and prediction (3, rows, columns) float32 of the middle slice of what was looked at, across k."""
+    """Image, truth and prediction (3, rows, columns) float32 of the axial slice in the middle of what was looked at.
+
+    In radiological convention, with square pixels: any viewer shows it right.
+    """
     box = mask.box
-    middle = (box.start[2] + box.stop[2]) // 2
-    index = (*box.slices[:2], middle)
-    truth = np.zeros(box.shape[:2]) if case.label is None else np.asarray(case.label.array)[index]
-    layers = (case.image.array[index], truth, mask.labels[:, :, middle - box.start[2]])
-    return np.stack([np.asarray(layer, dtype=np.float32) for layer in layers])
+    truth = np.zeros(box.shape) if case.label is None else np.asarray(case.label.array)[box.slices]
+    affine = box.affine(mask.affine)
+    layers = []
+    for array, order in ((case.image.array[box.slices], 1), (truth, 0), (mask.labels, 0)):
+        view = oriented(Volume(np.asarray(array, dtype=np.float32), affine))
+        rows, columns, _ = view.spacing
+        finest = min(rows, columns)
+        seen = view.array[:, :, view.array.shape[2] // 2]
+        layers.append(ndimage.zoom(seen, (rows / finest, columns / finest), order=order))
+    return np.stack(layers)

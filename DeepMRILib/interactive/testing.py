@@ -35,7 +35,7 @@ class TestResult(MasksResult):
             the found one, ``dice_geodesic``, ``dice_ellipsoid``.
         means: a row for each label with the means of these, ``cases``, ``dice_sd`` and ``dice_lowest``; of several
             labels one more for all together.
-        pictures: of some cases the middle slice, (3, rows, columns): image, truth, prediction.
+        pictures: of some cases the axial slice in the middle, (3, rows, columns): image, truth, prediction.
     """
 
     __test__ = False  # no test of pytest's

@@ -49,7 +49,7 @@ class TrainedModel(Result):
         scores: cross-validation, a row for each case and label: what the network of the fold without it found, and
             what two engines without weights found from the same points.
         choices: Dice in cross-validation of each way of postprocessing, a row for each.
-        pictures: of some cases the slice in the middle, (3, rows, columns): image, truth, prediction.
+        pictures: of some cases the axial slice in the middle, (3, rows, columns): image, truth, prediction.
     """
 
     name: str
