@@ -41,12 +41,12 @@ def lesions(target: Path) -> None:
     figure = Figure(figsize=(WIDTH / 100, HEIGHT / 100), facecolor="black")
     axes = figure.add_axes((0, 0, 1, 1))
     axes.imshow(image.array[..., middle], cmap="gray", interpolation="bilinear")
-    for number, color in ((1, "#2ec4b6"), (2, "#ff9f43")):
+    for number, color in ((2, "#2ec4b6"), (1, "#ef5d55")):
         axes.contour(label.array[..., middle] == number, [0.5], colors=color, linewidths=1.8)
-    rows, columns = np.nonzero(label.array[..., middle] == 1)
+    rows, columns = np.nonzero(label.array[..., middle] == 2)
     for row, column in _extremes(rows, columns):
         axes.plot(column, row, "o", color="#ffb81a", markeredgecolor="black", markersize=7)
-    center, half = np.array([rows.mean(), columns.mean()]), 34
+    center, half = np.argwhere(label.array[..., middle] > 0).mean(axis=0), 36
     axes.set(xlim=(center[1] - half * WIDTH / HEIGHT, center[1] + half * WIDTH / HEIGHT))
     axes.set(ylim=(center[0] + half, center[0] - half))
     axes.set_axis_off()
