@@ -45,7 +45,8 @@ def sampled(
     slices = np.moveaxis(part, slicewise, 0)
     flat = [axis for axis in range(3) if axis != slicewise]
     in_plane = tuple(tuple(values[axis] for axis in flat) for values in (moved, step, grid))
-    wanted = moved[slicewise] + step[slicewise] * np.arange(grid[slicewise])
+    # rounded: half way between two slices, the nearest is not to hang on the last digit
+    wanted = np.round(moved[slicewise] + step[slicewise] * np.arange(grid[slicewise]), 9)
     below = np.clip(np.floor(wanted).astype(int), 0, len(slices) - 1)
     above = np.minimum(below + 1, len(slices) - 1)
     if across == 0:
