@@ -1,7 +1,7 @@
 """Train the small network that InteractiveSeg ships, on generated lesions: ``train_interactive_small.py OUT``.
 
 It makes 3,000 lesions with points placed twice in each (``DeepMRILib.interactive.lesions``; 2 GB of temporary files),
-trains for 6,000 steps of two samples, and writes OUT/interactive-small with the model's two files. Everything is
+trains for 8,000 steps of two samples, and writes OUT/interactive-small with the model's two files. Everything is
 seeded, and what was stopped goes on where it was. No real image and no phantom that networks are scored on is used.
 """
 
@@ -12,7 +12,7 @@ import functools
 import multiprocessing
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -22,13 +22,22 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from DeepMRILib.device import seed_everything
 from DeepMRILib.interactive.lesions_samples import PLAN, Samples, network_input
 from DeepMRILib.interactive.network import build
-from DeepMRILib.training import TrainOptions, train
-from DeepMRILib.writing import replacing
+from DeepMRILib.interactive.network_engine import SHIPPED
+from DeepMRILib.interactive.network_forward import once
+from DeepMRILib.interactive.trained import TrainedModel
+from DeepMRILib.interactive.weight_shapes import fold_key
+from DeepMRILib.model_store import CARD, WEIGHTS
+from DeepMRILib.options import to_json
+from DeepMRILib.results import Provenance
+from DeepMRILib.training import TrainOptions, TrainResult, train
+from DeepMRILib.weight_files import sha256_of, write_safetensors
+from DeepMRILib.writing import replacing, replacing_folder
 
 LESIONS_PER_FILE, DRAWS = 50, 2
 HELD_OUT = 10_000_000
 """Seeds of the lesions for validation begin here."""
 STEPS_PER_EPOCH = 250
+SEED = 0
 
 
 @dataclass(eq=False)
@@ -104,12 +113,58 @@ def report(start: float, fraction: float, message: str) -> None:
     print(f"\r{100 * fraction:5.1f} %  {time.perf_counter() - start:6.0f} s  {message}", end="", flush=True)
 
 
+def write_model(folder: Path, found: TrainResult, options: argparse.Namespace) -> None:
+    """The model's two files; its scores on lesions it has not seen come from ``bench_interactive_small.py --card``."""
+    steps = options.epochs * STEPS_PER_EPOCH
+    made = Provenance(
+        job="Utilities/train_interactive_small.py",
+        engine="MONAI DynUNet",
+        options={"lesions": options.lesions, "draws": DRAWS, "steps": steps, **to_json(settings(options.epochs))},
+        seed=SEED,
+        seconds={"training": sum(epoch.seconds for epoch in found.history)},
+    )
+    model = TrainedModel(
+        provenance=made,
+        name=SHIPPED,
+        plan=PLAN,
+        weights={fold_key(0, name): values for name, values in once(found.best_weights).items()},
+        folds=(0,),
+        licence="Apache-2.0",
+        source="DeepMRI, Utilities/train_interactive_small.py; architecture: DynUNet of MONAI; points as in "
+        "InteractiveNet (Spaanderman et al., arXiv 2402.07746)",
+        training_data=f"{options.lesions} generated lesions (DeepMRILib.interactive.lesions) with points placed "
+        f"{DRAWS} times in each, {2 * steps} samples drawn from them with augmentation. No image of a patient.",
+        metrics={"Dice, generated lesions held out: mean": round(1 - found.best_loss, 4)},
+    )
+    with replacing_folder(folder) as place:
+        write_safetensors(place / WEIGHTS, model.weights)
+        whole = replace(model, provenance=replace(made, weights_sha256=sha256_of(place / WEIGHTS)))
+        (place / CARD).write_text(whole.card().to_json(), encoding="utf-8")
+
+
+def settings(epochs: int) -> TrainOptions:
+    """Of the training."""
+    return TrainOptions(
+        device="cpu",
+        epochs=epochs,
+        batch_size=2,
+        max_batches_per_epoch=STEPS_PER_EPOCH,
+        optimizer="adamw",
+        learning_rate=3e-3,
+        weight_decay=1e-3,
+        schedule="poly",
+        patience=0,
+        clip_gradient=5.0,
+        seed=SEED,
+    )
+
+
 def main() -> None:
     """Generate, train, write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("out", type=Path)
     parser.add_argument("--lesions", type=int, default=3000)
-    parser.add_argument("--epochs", type=int, default=24, help=f"of {STEPS_PER_EPOCH} steps")
+    parser.add_argument("--epochs", type=int, default=32, help=f"of {STEPS_PER_EPOCH} steps")
     parser.add_argument("--workers", type=int, default=2, help="processes that generate lesions")
     parser.add_argument("--threads", type=int, default=1, help="of the training")
     options = parser.parse_args()
@@ -120,26 +175,13 @@ def main() -> None:
         processes.map(functools.partial(write_samples, pool), range(count), chunksize=1)
     torch.set_num_threads(options.threads)
     held_out = Samples.of(range(HELD_OUT, HELD_OUT + 48), 1)
-    seed_everything(0)
+    seed_everything(SEED)
     model = build(PLAN).to(memory_format=torch.channels_last_3d)
-    settings = TrainOptions(
-        device="cpu",
-        epochs=options.epochs,
-        batch_size=2,
-        max_batches_per_epoch=STEPS_PER_EPOCH,
-        optimizer="adamw",
-        learning_rate=3e-3,
-        weight_decay=1e-3,
-        schedule="poly",
-        patience=0,
-        clip_gradient=5.0,
-        seed=0,
-    )
     found = train(
         model,
         LesionSet(read_samples(pool, count)),
         loss,
-        settings,
+        settings(options.epochs),
         validation=LesionSet(held_out, augmented=False),
         validation_loss=validation_loss,
         checkpoint=options.out / "checkpoint.pt",
@@ -148,6 +190,7 @@ def main() -> None:
     print()
     for epoch in found.history:
         print(f"{epoch.number:4d} {epoch.loss:.4f} {1 - epoch.validation_loss:.4f} {epoch.seconds:.0f} s")
+    write_model(options.out / SHIPPED, found, options)
 
 
 if __name__ == "__main__":
