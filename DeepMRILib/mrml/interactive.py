@@ -34,6 +34,7 @@ from DeepMRILib.mrml.interactive_segments import (
 )
 from DeepMRILib.mrml.interactive_training import MASS, exportCase, phantomNodes, syntheticPoints
 from DeepMRILib.mrml.nodes import newNode, nodeName
+from DeepMRILib.mrml.points import pointsFromFiducials
 from DeepMRILib.mrml.tables import tableFromColumns
 from DeepMRILib.mrml.terminology import ALTERED, terminologyEntry
 from DeepMRILib.mrml.transaction import remember
@@ -89,6 +90,7 @@ def deliver(
     segmentationNode: Any = None,
     segments: Mapping[str, str] | None = None,
     points: Mapping[str, Any] | None = None,
+    negativeNode: Any = None,
     keepOthers: bool = False,
     tableNode: Any = None,
     wantConfidence: bool = False,
@@ -102,6 +104,8 @@ def deliver(
             another transform the result goes through the world.
         segments: of each label the ID of its segment; new segments for labels without one.
         points: of each label its point list, to be found with the segment later.
+        negativeNode: the points where no segment is, to be kept with the segments: the result knows those alone that
+            lie in the part that was looked at.
         keepOthers: leave out voxels that belong to other segments already.
         tableNode: to be updated; a new one is made where there is none.
         wantConfidence: also make the map of confidence, or update ``confidenceNode``.
@@ -113,8 +117,11 @@ def deliver(
     made = _segmentIds(node, result, segments or {})
     masks = _masks(result, node, made, volumeNode, keepOthers)
     _write(node, made, masks, result.mask.affine, volumeNode, surface=True)
+    negative = None if negativeNode is None else pointsFromFiducials(negativeNode, volumeNode)
     for label, segmentId in made.items():
         record = Prompted.ofResult(result, label)
+        if negative is not None:
+            record = replace(record, negative=negative)
         if keepOthers:
             record = replace(record, size={**record.size, **size_of(masks[label], result.mask.affine)})
         keepRecord(node, segmentId, record, volumeNode)

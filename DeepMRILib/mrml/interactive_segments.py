@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from DeepMRILib.errors import InputError
 from DeepMRILib.mrml.frames import gridPositions, movedPoints, sampledNearest, transformBetween
 from DeepMRILib.mrml.nodes import nodeName
+from DeepMRILib.mrml.volumes import volumeFromNode
 from DeepMRILib.volume import Volume
 
 BINARY = slicer.vtkSegmentationConverter.GetSegmentationBinaryLabelmapRepresentationName()
@@ -96,20 +97,15 @@ def orientedImage(mask: NDArray, affine: NDArray, start: NDArray) -> slicer.vtkO
     """
     image = slicer.vtkOrientedImageData()
     image.SetGeometryFromImageToWorldMatrix(slicer.util.vtkMatrixFromArray(affine))
-    filled = [np.flatnonzero(mask.any(axis=tuple({0, 1, 2} - {axis}))) for axis in range(3)]
-    if not filled[0].size:
-        image.SetExtent(0, -1, 0, -1, 0, -1)
-        image.AllocateScalars(vtk.VTK_UNSIGNED_CHAR, 1)
-        return image
-    box = tuple(slice(found[0], found[-1] + 1) for found in filled)
-    extent = [
-        int(n) for first, part in zip(start, box, strict=True) for n in (first + part.start, first + part.stop - 1)
-    ]
-    image.SetExtent(*extent)
-    image.AllocateScalars(vtk.VTK_UNSIGNED_CHAR, 1)
+    box = _filled(mask)
     part = mask[box]
-    voxels = vtk.util.numpy_support.vtk_to_numpy(image.GetPointData().GetScalars())
-    voxels.reshape(part.shape[::-1])[...] = part.transpose(2, 1, 0)
+    first = np.array(start) + [found.start for found in box]
+    bounds = np.stack([first, first + part.shape - 1], axis=1) if part.size else np.tile([0, -1], (3, 1))
+    image.SetExtent(*bounds.ravel().astype(int).tolist())
+    image.AllocateScalars(vtk.VTK_UNSIGNED_CHAR, 1)
+    if part.size:
+        voxels = vtk.util.numpy_support.vtk_to_numpy(image.GetPointData().GetScalars())
+        voxels.reshape(part.shape[::-1])[...] = part.transpose(2, 1, 0)
     return image
 
 
@@ -156,6 +152,60 @@ def voxelsOf(
         array, affine = _arrayOf(image)
         found |= np.isin(sampledNearest(array, affine, part.shape, part.affine, backward), labels)
     return found
+
+
+def segmentMask(node: slicer.vtkMRMLSegmentationNode, segmentId: str, volumeNode: slicer.vtkMRMLVolumeNode) -> Volume:
+    """One segment as 0 and 1 (uint8) on the grid of an image, each voxel where it is seen in the world.
+
+    ``segments.maskFromSegment`` leaves that to Slicer, which loses parts of a segment where a deformation lies between
+    the two nodes (a sphere of 5,800 voxels kept 2,200).
+
+    Raises:
+        InputError: no such segment, no image, or no voxel of the segment inside the image.
+    """
+    checkWritable(node)
+    whole = volumeFromNode(volumeNode)
+    segment = node.GetSegmentation().GetSegment(segmentId)
+    if segment is None:
+        raise InputError(f"The segmentation {nodeName(node)} has no segment {segmentId}. Choose one of its segments.")
+    mask = np.zeros(whole.shape, dtype=np.uint8)
+    places = _places(segment)
+    if len(places):
+        box = _around(whole.voxel_from_ras(movedPoints(places, transformBetween(node, volumeNode))), whole.shape)
+        if mask[box].size:
+            affine = whole.affine.copy()
+            affine[:3, 3] += affine[:3, :3] @ [first.start for first in box]
+            mask[box] = voxelsOf(node, [segmentId], volumeNode, Volume(mask[box], affine))
+    if not mask.any():
+        raise InputError(
+            f"The segment {segment.GetName()} has no voxel inside the image {nodeName(volumeNode)}. Draw it there, or "
+            "choose another segment."
+        )
+    return Volume(mask, whole.affine)
+
+
+def _places(segment: slicer.vtkSegment) -> NDArray:
+    """(n, 3): where the voxels of the box are that a segment fills, in its own frame."""
+    image = segment.GetRepresentation(BINARY)
+    if image is None or not image.GetNumberOfPoints():
+        return np.zeros((0, 3))
+    array, affine = _arrayOf(image)
+    filled = _filled(array == segment.GetLabelValue())
+    affine[:3, 3] += affine[:3, :3] @ [part.start for part in filled]
+    return gridPositions(tuple(part.stop - part.start for part in filled), affine)
+
+
+def _filled(mask: NDArray) -> tuple[slice, ...]:
+    """The box that holds what is in a mask; empty where that is nothing."""
+    along = [np.flatnonzero(mask.any(axis=tuple({0, 1, 2} - {axis}))) for axis in range(3)]
+    return tuple(slice(int(n[0]), int(n[-1]) + 1) if n.size else slice(0, 0) for n in along)
+
+
+def _around(indices: NDArray, shape: tuple[int, int, int]) -> tuple[slice, ...]:
+    """The box of voxels around indices (n, 3), with some room, within an image."""
+    low = np.clip(np.floor(indices.min(axis=0)) - 2, 0, shape).astype(int)
+    high = np.clip(np.ceil(indices.max(axis=0)) + 3, 0, shape).astype(int)
+    return tuple(slice(*pair) for pair in zip(low, high, strict=True))
 
 
 def _arrayOf(image: slicer.vtkOrientedImageData) -> tuple[NDArray, NDArray]:

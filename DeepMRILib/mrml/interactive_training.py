@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from DeepMRILib.errors import InputError
 from DeepMRILib.interactive.dataset import Case
 from DeepMRILib.interactive.export import export_case
@@ -15,9 +17,10 @@ from DeepMRILib.interactive.synthetic import UserError, synthetic_points
 from DeepMRILib.mrml.codes import Code
 from DeepMRILib.mrml.hierarchy import placeBeside
 from DeepMRILib.mrml.interactive_inputs import channelPart
+from DeepMRILib.mrml.interactive_segments import segmentMask
 from DeepMRILib.mrml.nodes import nodeName
 from DeepMRILib.mrml.points import fiducialsFromPoints, pointsFromFiducials
-from DeepMRILib.mrml.segments import labelsFromSegmentation, maskFromSegment, segmentationFromLabels
+from DeepMRILib.mrml.segments import segmentationFromLabels
 from DeepMRILib.mrml.terminology import ALTERED, terminologyEntry
 from DeepMRILib.mrml.volumes import nodeFromVolume, volumeFromNode
 from DeepMRILib.volume import LabelVolume
@@ -48,7 +51,7 @@ def syntheticPoints(
     Raises:
         InputError: no such segment, or nothing of it in the image.
     """
-    mask = maskFromSegment(segmentationNode, segmentId, volumeNode)
+    mask = segmentMask(segmentationNode, segmentId, volumeNode)
     points = synthetic_points(mask, depth=depth, jitter=jitter, error=error, seed=seed, extra=extra)
     name = f"{segmentationNode.GetSegmentation().GetSegment(segmentId).GetName()} points"
     return fiducialsFromPoints(points, name, side_names(points), existing, volumeNode)
@@ -104,8 +107,11 @@ def _mask(node: Any, segments: Mapping[str, str] | str | None, labels: list[str]
         raise InputError(
             f"There are points of {', '.join(labels)} and segments of {', '.join(ids)}. Name the same labels in both."
         )
-    mask, _names = labelsFromSegmentation(node, volumeNode, [ids[label] for label in labels])
-    return LabelVolume(mask.array, mask.affine, dict(enumerate(labels, start=1)))
+    masks = [segmentMask(node, ids[label], volumeNode) for label in labels]
+    array = np.zeros(masks[0].shape, dtype=np.uint8)
+    for number, mask in enumerate(masks, start=1):
+        array[mask.array > 0] = number
+    return LabelVolume(array, masks[0].affine, dict(enumerate(labels, start=1)))
 
 
 def phantomNodes(

@@ -169,6 +169,7 @@ class InteractiveSegTask(JobTask):
             segmentationNode=parameters.segmentation,
             segments=self.segments(parameters),
             points=self.pointLists(parameters),
+            negativeNode=parameters.negativePoints,
             keepOthers=parameters.keepOthers,
             tableNode=parameters.resultsTable,
             wantConfidence=parameters.wantConfidence,
@@ -241,6 +242,7 @@ class InteractiveSegTask(JobTask):
                 segmentationNode=segmentation,
                 segments={next(iter(lists)): _segmentIdOf(segmentation, segment)} if segment else None,
                 points=lists,
+                negativeNode=negativePoints,
                 keepOthers=keepOthers,
                 wantConfidence=wantConfidence,
             )
