@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from DeepMRILib import files
 from DeepMRILib.errors import InputError
 from DeepMRILib.files import nifti
+from DeepMRILib.interactive.prepare_values import parted
 from DeepMRILib.interactive.synthetic import synthetic_points
 from DeepMRILib.volume import LabelVolume, Volume
 
@@ -148,14 +149,7 @@ def read_images(case: Case) -> list[Volume]:
     Raises:
         InputError: as ``read_case``.
     """
-    volumes = [files.read_volume(path, components=True) for path in case.images]
-    images = [
-        image
-        for volume in volumes
-        for image in (
-            [volume] if volume.array.ndim == 3 else [volume.like(part) for part in np.moveaxis(volume.array, 3, 0)]
-        )
-    ]
+    images = parted([files.read_volume(path, components=True) for path in case.images])
     if len(images) != case.channels:
         raise InputError(
             f"The case {case.name} has {len(images)} image{'s' * (len(images) != 1)}; the dataset names "

@@ -20,10 +20,10 @@ from DeepMRILib.interactive.export_files import (
     check_fits,
     existing,
     labels_for,
-    single_images,
     write_case,
 )
 from DeepMRILib.interactive.options_pipeline import ExportOptions
+from DeepMRILib.interactive.prepare_values import parted
 from DeepMRILib.options import to_json, validate
 from DeepMRILib.progress import Progress, part
 from DeepMRILib.results import Provenance, Result
@@ -169,7 +169,9 @@ def _added(
     folder = place.expanduser()
     check_case_name(name)
     dataset = existing(folder)
-    count = len(single_images(volumes))
+    count = len(parted(volumes))
+    if not count:
+        raise InputError("There is no image. Give at least one.")
     channels = _channels(dataset, tuple(modalities), count)
     labels = dataset.labels if dataset is not None else labels_for(points, mask)
     if dataset is not None:

@@ -15,11 +15,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from DeepMRILib import files
 from DeepMRILib.errors import InputError
-from DeepMRILib.interactive.dataset import POINT_SUFFIXES, Case, Dataset
+from DeepMRILib.interactive.dataset import POINT_SUFFIXES, Case, Dataset, case_name
 from DeepMRILib.interactive.dataset_json import description_of, entry_of
 from DeepMRILib.interactive.dataset_layout import described, read_json, scanned
 from DeepMRILib.interactive.prepare_resample import sampled_elsewhere
-from DeepMRILib.interactive.prepare_values import check_inside
+from DeepMRILib.interactive.prepare_values import check_inside, parted
 from DeepMRILib.interactive.prompts import DEFAULT_LABEL, as_points, inside_only
 from DeepMRILib.volume import LabelVolume, Volume
 from DeepMRILib.writing import refusals_as_errors, replacing
@@ -70,7 +70,7 @@ def case_files(
     """What the files of a case are to hold.
 
     Args:
-        volumes: the images; others are brought onto the grid of the first.
+        volumes: the images, at least one; others are brought onto the grid of the first.
         points: (n, 3) in RAS mm, or such points by the name of their label.
         mask: on the grid of the first image: 0 none, 1 the first label of ``points``, ...; of a ``LabelVolume`` the
             names tell.
@@ -81,7 +81,7 @@ def case_files(
         InputError: no points, points outside the image or of an unknown label, a mask on another grid, empty or with
             unknown labels.
     """
-    images = single_images(volumes)
+    images = parted(volumes)
     first = images[0]
     given = _numbered_points(points, labels)
     for name, (_, some) in given.items():
@@ -101,17 +101,6 @@ def case_files(
         negative=outside,
         notes=tuple(notes),
     )
-
-
-def single_images(volumes: Sequence[Volume]) -> list[Volume]:
-    """The 3D images of volumes, some of which may have several values per voxel."""
-    images: list[Volume] = []
-    for volume in volumes:
-        parts = [volume.array] if volume.array.ndim == 3 else list(np.moveaxis(volume.array, 3, 0))
-        images += [volume.like(part) for part in parts]
-    if not images:
-        raise InputError("There is no image. Give at least one.")
-    return images
 
 
 def labels_for(points: Mapping[str, ArrayLike] | ArrayLike, mask: Volume | None) -> dict[int, str]:
@@ -227,8 +216,6 @@ def _description(case: Case, subset: Subset, dataset: Dataset) -> dict[str, Any]
 
 
 def _is_of(entry: Any, name: str) -> bool:
-    from DeepMRILib.interactive.dataset import case_name
-
     paths = [entry.get("label"), entry.get("image")] if isinstance(entry, dict) else [entry]
     first = next((path for path in paths if path), None)
     first = first[0] if isinstance(first, list) and first else first

@@ -38,7 +38,8 @@ class Designed:
         rule: of the spacing: "median", "anisotropic" or "given".
         lesion: the median lesion's box in the network's voxels.
         inputs: the shape of each case's input.
-        training, prediction: predicted peak memory in bytes for the largest case.
+        training, prediction: predicted peak memory in bytes for the largest case (``network_memory``): its arrays on
+            all levels. PyTorch itself and its workspaces come on top, 0.1 to 0.2 GiB on a CPU.
         notes: what a reader must know.
     """
 

@@ -22,9 +22,6 @@ def geometry_around(points: NDArray, shape: Axes, affine: NDArray, plan: Network
 
     Plans of InteractiveNet (orientation "file") follow its rules to the voxel: the whole image's new shape is cut off
     to whole numbers, points move about the image's centre, the margin at the far side is one voxel short.
-
-    Raises:
-        InputError: none; the points lie in the image.
     """
     turn = Turn.canonical(affine) if plan.orientation == "canonical" else Turn()
     turned = affine @ turn.matrix(shape)

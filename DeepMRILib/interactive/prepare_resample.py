@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
@@ -100,9 +102,12 @@ def _spline(part: NDArray, places: _Places, order: int, bounds: tuple[float, flo
         index = [np.clip(np.arange(n) + int(first), 0, size - 1)
                  for first, n, size in zip(start, grid, part.shape, strict=True)]  # fmt: skip
         return part[np.ix_(*index)]
-    values = ndimage.affine_transform(
-        part, np.array(step), np.array(start), grid, order=order, mode="nearest", output=np.float32
-    )
+    with warnings.catch_warnings():
+        # SciPy before 1.16 tells of a change in 2016 whenever axes are scaled one by one
+        warnings.filterwarnings("ignore", "The behavior of affine_transform", UserWarning)
+        values = ndimage.affine_transform(
+            part, np.array(step), np.array(start), grid, order=order, mode="nearest", output=np.float32
+        )
     return values if bounds is None else np.clip(values, *bounds)
 
 

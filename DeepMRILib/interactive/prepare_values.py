@@ -50,16 +50,26 @@ def single_images(images: Sequence[Volume], plan: NetworkPlan) -> list[Volume]:
     Raises:
         InputError: another number of images than the plan's, complex values.
     """
+    found = parted(images)
+    if len(found) != len(plan.channels):
+        wanted = f"{len(plan.channels)} image{'s' * (len(plan.channels) != 1)} ({', '.join(plan.channels)})"
+        given = f"{len(found)} {'was' if len(found) == 1 else 'were'}"
+        raise InputError(f"The network takes {wanted}; {given} given. Give them in that order.")
+    return found
+
+
+def parted(images: Sequence[Volume]) -> list[Volume]:
+    """3D images, of each that has several values per voxel one for each.
+
+    Raises:
+        InputError: complex values.
+    """
     found: list[Volume] = []
     for image in images:
         if image.array.dtype.kind == "c":
             raise InputError("The image holds complex numbers. Give its magnitude.")
         single = image.array.ndim == 3
         found += [image] if single else [image.like(image.array[..., c]) for c in range(image.array.shape[3])]
-    if len(found) != len(plan.channels):
-        wanted = f"{len(plan.channels)} image{'s' * (len(plan.channels) != 1)} ({', '.join(plan.channels)})"
-        given = f"{len(found)} {'was' if len(found) == 1 else 'were'}"
-        raise InputError(f"The network takes {wanted}; {given} given. Give them in that order.")
     return found
 
 
