@@ -75,9 +75,10 @@ def _dispatch(arguments: list[str]) -> int:
             {**described, MODELS: _described(MODELS, cli_models.SUMMARY)}, [method], PROGRAM, description=VERSION_HINT
         )
         return 0  # only --help comes back: tyro has printed it
-    commands = {job.name: command_type(job) for job in JOBS if job.method == method}
+    jobs = [job for job in JOBS if job.method == method]
+    commands = {job.name: command_type(job) for job in jobs}
     command = _parse(commands, arguments[1:] or ["--help"], f"{PROGRAM} {method}")
-    chosen = next(job for job in JOBS if isinstance(command, commands.get(job.name, ())))
+    chosen = next(job for job in jobs if isinstance(command, commands[job.name]))
     return run_command(chosen, command, [PROGRAM, *arguments])
 
 
