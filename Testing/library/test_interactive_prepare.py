@@ -6,11 +6,13 @@ import itertools
 import json
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 from scipy import ndimage
 
+from DeepMRILib import files
 from DeepMRILib.errors import InputError
 from DeepMRILib.interactive.network_plan import NetworkPlan, Normalisation
 from DeepMRILib.interactive.prepare import looked_at, prepare, restore, seed_voxels
@@ -137,6 +139,20 @@ def test_the_same_place_whatever_the_axes() -> None:
 def _turned(array: np.ndarray) -> np.ndarray:
     """The same image with voxel (j, K - k, I - i) where (i, j, k) was."""
     return array.transpose(1, 2, 0)[:, ::-1, ::-1].copy()
+
+
+@pytest.mark.parametrize("spacing", [(0.78, 0.78, 6.5), (1.0, 1.0, 3.0)])
+def test_a_real_lesion_in_thick_slices_comes_back(shared_data: Path, spacing: tuple) -> None:
+    pytest.importorskip("nrrd")
+    folder = shared_data / "seg_pyradiomics_mr"
+    image, label = (files.read_volume(folder / f"brain1_{what}.nrrd") for what in ("image", "label"))
+    label = label.like((label.array > 0).astype(np.uint8))
+    plan = replace(THICK, spacing=spacing)
+    ready = prepare([image], synthetic_points(label), plan, label=label)
+    assert ready.geometry.slicewise == 2
+    found, box = restore(_one_hot(ready.target), ready.geometry)
+    assert label.array[box.slices].sum() == label.array.sum()
+    assert _dice(_whole(found, box, label.shape) == 1, label.array == 1) > 0.97
 
 
 def test_one_corner_of_the_image_does_not_read_the_rest() -> None:
