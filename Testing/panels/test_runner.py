@@ -61,11 +61,12 @@ class Bench:
         self.wait_until = wait_until
         self.runner: Any = None
 
-    def start(self, script: str | None = None, **inputs: Any) -> None:
+    def start(self, script: str | None = None, outcome: Any = None, givesWay: bool = False, **inputs: Any) -> None:
         command = None if script is None else [sys.executable, "-u", "-c", script]
         if self.runner is None:
             self.runner = self.module.JobRunner(self.heard, command)
-        self.runner.run(JOB, {**JOB.example_inputs(), **inputs}, JOB.options_type())
+        inputs = {**JOB.example_inputs(), **inputs}
+        self.runner.run(JOB, inputs, JOB.options_type(), outcome, givesWay=givesWay)
 
     def end(self, within_s: float = 30) -> tuple[str, Any]:
         count = len(self.heard.ends)
@@ -330,3 +331,74 @@ def test_the_order_names_job_and_settings_in_plain_json(bench: Bench) -> None:
     order = json.loads(bench.heard.log)
     assert order["job"] == "ivim.fit"
     assert order["options"]["method"] == "lsq"
+
+
+DEAF_ONCE = READY + (
+    "sys.stdin.readline()\ntime.sleep(1.6)\nsay(type='done')\n"
+    "sys.stdin.readline()\nsay(type='cancelled')\ntime.sleep(60)\n"
+)
+"""Does not hear of the wish to stop for longer than a job that was asked to cancel may live."""
+
+
+def test_a_dropped_job_is_left_to_its_end_and_the_worker_lives(bench: Bench) -> None:
+    bench.start(DEAF_ONCE)
+    pid = bench.pid()
+    bench.runner.drop()
+    assert bench.end(5)[0] == "cancelled"
+    assert bench.runner.workerPid() == pid
+    bench.start()
+    assert bench.end()[0] == "cancelled"
+    assert bench.runner.workerPid() == pid
+
+
+def test_a_run_that_gives_way_makes_room_for_the_next(bench: Bench) -> None:
+    first, second = Heard(), Heard()
+    bench.start(outcome=first, givesWay=True)
+    bench.start(outcome=second)
+    assert bench.runner.serves(first)
+    assert bench.runner.serves(second)
+    with pytest.raises(RuntimeError, match="runs already"):
+        bench.start(outcome=Heard())
+    bench.wait_until(lambda: second.ends, 30, "the second job")
+    assert second.ends[0][0] == "finished"
+    assert [kind for kind, _ in first.ends] == ["cancelled"]
+    assert not bench.runner.serves(second)
+
+
+def test_a_run_that_was_asked_for_gives_no_way(bench: Bench) -> None:
+    bench.start()
+    with pytest.raises(RuntimeError, match="runs already"):
+        bench.start(givesWay=True)
+    assert bench.end()[0] == "finished"
+
+
+def test_a_job_that_waits_can_be_cancelled(bench: Bench) -> None:
+    first, second = Heard(), Heard()
+    bench.start(READY + "time.sleep(60)\n", outcome=first, givesWay=True)
+    bench.pid()
+    bench.start(outcome=second)
+    bench.runner.cancel()
+    assert [kind for kind, _ in second.ends] == ["cancelled"]
+    bench.wait_until(lambda: first.ends, 5, "the first job")
+    assert first.ends[0][0] == "cancelled"
+    assert not bench.runner.isBusy()
+
+
+def test_a_job_that_waits_begins_also_when_the_worker_dies(bench: Bench) -> None:
+    first, second = Heard(), Heard()
+    bench.start(outcome=first, givesWay=True)
+    pid = bench.pid()
+    bench.start(outcome=second)
+    os.kill(pid, signal.SIGKILL)
+    bench.wait_until(lambda: second.ends, 30, "the second job")
+    assert second.ends[0][0] == "finished"
+    assert len(first.ends) == 1
+
+
+def test_stopping_leaves_no_job_that_waits(bench: Bench) -> None:
+    first, second = Heard(), Heard()
+    bench.start(READY + "time.sleep(60)\n", outcome=first, givesWay=True)
+    bench.start(outcome=second)
+    bench.runner.stop()
+    assert not bench.runner.isBusy()
+    assert first.ends == second.ends == []
