@@ -135,6 +135,10 @@ def find_job(key: str) -> Job:
 DIFFUSION = Input("volume", "diffusion", "Diffusion-weighted series: one image per b-value and direction")
 MASK = Input("mask", "mask", "Only voxels inside this mask are fitted", required=False)
 LABELS = Input("labels", "labels", "Regions for the table and the decay curves", required=False)
+IMAGE = Input("volume", "volume", "The image")
+POINTS = Input("points_ras", "prompts", "Six or more points just inside the margin; of several segments by their names")
+DATASET = Input("dataset", "folder", "Dataset in the layout of the Medical Segmentation Decathlon or of InteractiveNet")
+TRAINED = Input("model", "model", "Network of interactive train: its folder, or its name on this computer")
 
 JOBS: tuple[Job, ...] = (
     Job(
@@ -243,10 +247,8 @@ JOBS: tuple[Job, ...] = (
         options="DeepMRILib.interactive:SegmentOptions",
         result="DeepMRILib.interactive:InteractiveResult",
         inputs=(
-            Input("volume", "volume", "The image"),
-            Input(
-                "points_ras", "prompts", "Six or more points just inside the margin; of several segments by their names"
-            ),
+            IMAGE,
+            POINTS,
             Input("negative_points", "points", "Points where no segment is", required=False),
             Input("prior", "labels", "An earlier segmentation on the grid of the image", required=False),
             Input("model", "model", "Network for the engine network; by default the one of DeepMRI", required=False),
@@ -254,5 +256,106 @@ JOBS: tuple[Job, ...] = (
         ),
         example="DeepMRILib.interactive.example:segment_inputs",
         report="DeepMRILib.interactive.report:segment_report",
+    ),
+    Job(
+        method="interactive",
+        name="points",
+        summary="Make six points from a known segmentation, as a user would place them",
+        function="DeepMRILib.interactive:points",
+        options="DeepMRILib.interactive:PointsOptions",
+        result="DeepMRILib.interactive:PointsResult",
+        inputs=(Input("mask", "labels", "The segmentation"),),
+        example="DeepMRILib.interactive.example:points_inputs",
+    ),
+    Job(
+        method="interactive",
+        name="phantom",
+        summary="Make an image of a lesion with known truth and points",
+        function="DeepMRILib.interactive:phantom",
+        options="DeepMRILib.interactive:PhantomOptions",
+        result="DeepMRILib.interactive:PhantomResult",
+        inputs=(),
+        example="DeepMRILib.interactive.example:no_inputs",
+        report="DeepMRILib.interactive.report:phantom_report",
+        quick=(("size", (40, 40, 20)), ("spacing", (1.5, 1.5, 3.0)), ("volume", 12.0)),
+    ),
+    Job(
+        method="interactive",
+        name="plan",
+        summary="Look at a dataset and plan a network and a cross-validation for it",
+        function="DeepMRILib.interactive:plan",
+        options="DeepMRILib.interactive:PlanOptions",
+        result="DeepMRILib.interactive:PlanResult",
+        inputs=(DATASET,),
+        example="DeepMRILib.interactive.example_pipeline:plan_inputs",
+    ),
+    Job(
+        method="interactive",
+        name="train",
+        summary="Train a segmentation network for each fold of a dataset",
+        function="DeepMRILib.interactive:train",
+        options="DeepMRILib.interactive:TrainOptions",
+        result="DeepMRILib.interactive:TrainedModel",
+        inputs=(
+            DATASET,
+            Input("plan", "folder", "Output of interactive plan; by default it is planned now", required=False),
+        ),
+        example="DeepMRILib.interactive.example_training:train_inputs",
+        report="DeepMRILib.interactive.report_training:train_report",
+        quick=(("epochs", 1), ("folds", 2), ("augment", False), ("accumulate", 2), ("device", "cpu")),
+        needs_torch=True,
+    ),
+    Job(
+        method="interactive",
+        name="test",
+        summary="Segment a dataset's test cases with a trained network and compare them with the truth",
+        function="DeepMRILib.interactive:test",
+        options="DeepMRILib.interactive:TestOptions",
+        result="DeepMRILib.interactive:TestResult",
+        inputs=(TRAINED, DATASET),
+        example="DeepMRILib.interactive.example_training:model_inputs",
+        report="DeepMRILib.interactive.report_testing:test_report",
+        quick=(("device", "cpu"), ("flips", False)),
+        needs_torch=True,
+    ),
+    Job(
+        method="interactive",
+        name="predict",
+        summary="Segment all cases of a folder from their points with a trained network",
+        function="DeepMRILib.interactive:predict",
+        options="DeepMRILib.interactive:PredictOptions",
+        result="DeepMRILib.interactive:PredictResult",
+        inputs=(TRAINED, DATASET),
+        example="DeepMRILib.interactive.example_training:model_inputs",
+        report="DeepMRILib.interactive.report_testing:predict_report",
+        quick=(("device", "cpu"), ("flips", False), ("cases", "test")),
+        needs_torch=True,
+    ),
+    Job(
+        method="interactive",
+        name="import",
+        summary="Make a model of networks that InteractiveNet trained",
+        function="DeepMRILib.interactive:import_upstream",
+        options="DeepMRILib.interactive:ImportOptions",
+        result="DeepMRILib.interactive:TrainedModel",
+        inputs=(Input("folder", "folder", "Folder with plans.json and a file of weights for each fold"),),
+        example="DeepMRILib.interactive.example_training:import_inputs",
+        needs_torch=True,
+    ),
+    Job(
+        method="interactive",
+        name="export",
+        summary="Add a segmented case with its points to a dataset for training",
+        function="DeepMRILib.interactive:export",
+        options="DeepMRILib.interactive:ExportOptions",
+        result="DeepMRILib.interactive:ExportResult",
+        inputs=(
+            IMAGE,
+            POINTS,
+            Input("mask", "labels", "The segmentation", required=False),
+            Input("negative_points", "points", "Points where no segment is", required=False),
+            Input("channels", "images", "Further images of the same lesion", required=False),
+        ),
+        example="DeepMRILib.interactive.example_pipeline:export_inputs",
     ),
 )

@@ -85,17 +85,22 @@ def export(
     volumes = [volume, *others]
     report(0.3, "Writing the case")
     if options.dataset:
-        case, held = _added(
+        case, held, names = _added(
             Path(options.dataset), options.case, volumes, points_ras, mask, negative=negative_points,
             subset=options.subset, modalities=options.modalities, subtype=options.subtype,
-            overwrite=options.overwrite,
+            overwrite=options.replace,
         )  # fmt: skip
-        result = {"table": _table(case, options.modalities)}
+        result = {"table": _table(case, names)}
     else:
         check_case_name(options.case)
         held = case_files(volumes, points_ras, mask, labels_for(points_ras, mask), negative=negative_points)
+        names = _channels(None, options.modalities, len(held.images))
         images = {f"image_{number}": image for number, image in enumerate(held.images, start=1)}
-        result = {"images": images, "interactions": held.interactions, "label": held.label}
+        rows = [{"file": f"{key}.nii.gz", "holds": name} for key, name in zip(images, names, strict=True)]
+        rows += [{"file": "label.nii.gz", "holds": "label"}] if held.label is not None else []
+        rows.append({"file": "interactions.nii.gz", "holds": "interactions"})
+        parts = {"images": images, "interactions": held.interactions, "label": held.label}
+        result = {"table": Table.from_rows(rows), **parts}
     report(1.0, "Exported")
     provenance = Provenance(
         job="interactive.export",
@@ -165,7 +170,8 @@ def _added(
     modalities: Sequence[str],
     subtype: str,
     overwrite: bool,
-) -> tuple[Case, CaseFiles]:
+) -> tuple[Case, CaseFiles, tuple[str, ...]]:
+    """The case, what its files hold, and the modalities of the dataset."""
     folder = place.expanduser()
     check_case_name(name)
     dataset = existing(folder)
@@ -179,7 +185,7 @@ def _added(
     held = case_files(volumes, points, mask, labels, negative=negative)
     case = Case(name, (), subtype=subtype, labels=labels, channels=count)
     known = dataset or Dataset(folder, folder.resolve().name, channels, labels, ())
-    return write_case(case, held, subset, replace(known, channels=channels)), held
+    return write_case(case, held, subset, replace(known, channels=channels)), held, channels
 
 
 def _channels(dataset: Dataset | None, modalities: tuple[str, ...], count: int) -> tuple[str, ...]:
@@ -197,8 +203,7 @@ def _channels(dataset: Dataset | None, modalities: tuple[str, ...], count: int) 
     return modalities or (("MR",) if count == 1 else tuple(f"MR {number}" for number in range(1, count + 1)))
 
 
-def _table(case: Case, modalities: Sequence[str]) -> Table:
-    names = list(modalities) or [f"image {number}" for number in range(1, len(case.images) + 1)]
+def _table(case: Case, names: Sequence[str]) -> Table:
     rows = [{"file": str(path), "holds": name} for path, name in zip(case.images, names, strict=True)]
     if case.label is not None:
         rows.append({"file": str(case.label), "holds": "label"})

@@ -49,4 +49,4 @@ class ExportOptions:
     modalities: tuple[str, ...] = option(
         (), "What the images are, e.g. T1 T2, or CT; empty takes those of the dataset, or MR"
     )
-    overwrite: bool = option(False, "Replace a case of that name", advanced=True)
+    replace: bool = option(False, "Replace a case of that name", advanced=True)

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from DeepMRILib.figures import Marks, Panel, Plane, montage
+from DeepMRILib.interactive.phantom import PhantomResult
 from DeepMRILib.interactive.result import InteractiveResult
 from DeepMRILib.report import Report
 from DeepMRILib.tables import Table
@@ -53,6 +54,27 @@ def segment_report(result: InteractiveResult) -> Report:
         )
     report.section("How it was made")
     report.facts(made.options)
+    return report
+
+
+def phantom_report(result: PhantomResult) -> Report:
+    """The phantom's images, its truth and its points."""
+    made = result.provenance
+    report = Report("Lesion phantom", "A drawn image with known truth; no patient")
+    report.facts(
+        {
+            "Kind": made.options["kind"],
+            "Grid": " x ".join(str(n) for n in made.inputs["shape"]),
+            "Spacing": " x ".join(f"{edge:g}" for edge in made.inputs["spacing"]) + " mm",
+            "Seed": made.seed,
+        }
+    )
+    panels = [Panel(name.replace("_", " ").capitalize(), volume) for name, volume in result.images.items()]
+    for plane in PLANES:
+        report.figure(
+            montage(panels, plane=plane, outline=result.label, names=result.label.names, marks=_marks(result.points)),
+            f"{plane.capitalize()} slices with the true outline; crosses are points near the slice.",
+        )
     return report
 
 
