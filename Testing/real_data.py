@@ -110,3 +110,47 @@ def cord(folder: Path = DATA) -> Cord:
     }
     series = files.read_diffusion(place / "dwi_rl.nii.gz", b_values=place / "bval_rl.txt")
     return Cord(series, files.read_volume(place / "cord_seg_dilated.nii.gz"), maps)
+
+
+@dataclass(frozen=True)
+class Lesion:
+    """An image with a lesion that is known.
+
+    Attributes:
+        name: of the case.
+        image: (i, j, k).
+        truth: on the same grid, 1 inside.
+        points: six points (6, 3) in RAS mm where they come with the data, else None.
+    """
+
+    name: str
+    image: Volume
+    truth: LabelVolume
+    points: NDArray | None = None
+
+
+def lesion_phantoms(folder: Path = DATA) -> list[Lesion]:
+    """The twelve stored phantoms with their points."""
+    found = []
+    for path in sorted((folder / "lesion_phantoms").glob("*.npz")):
+        with np.load(path) as stored:  # axes, spacing and points as z, y, x
+            affine = np.diag([*stored["spacing"][::-1].astype(float), 1.0])
+            image = Volume(stored["image"].transpose(2, 1, 0), affine)
+            truth = LabelVolume(stored["label"].transpose(2, 1, 0).astype(np.uint8), affine, {1: "lesion"})
+            found.append(Lesion(path.stem, image, truth, image.ras_from_voxel(stored["points"][:, ::-1])))
+    return found
+
+
+def real_lesions(folder: Path = DATA) -> list[Lesion]:
+    """A glioma (T1 with contrast, 6.5 mm slices), a breast lesion, and one painted into a real cord T2."""
+    places = {
+        "brain1": ("seg_pyradiomics_mr/brain1_image.nrrd", "seg_pyradiomics_mr/brain1_label.nrrd"),
+        "breast1": ("seg_pyradiomics_mr/breast1_image.nrrd", "seg_pyradiomics_mr/breast1_label.nrrd"),
+        "cord": ("seg_sct_cord/t2_fake_lesion.nii.gz", "seg_sct_cord/t2_fake_lesion_lesion_seg.nii.gz"),
+    }
+    found = []
+    for name, (image, label) in places.items():
+        truth = files.read_labels(folder / label)
+        inside = (truth.array > 0).astype(np.uint8)
+        found.append(Lesion(name, files.read_volume(folder / image), LabelVolume(inside, truth.affine, {1: name})))
+    return found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import sparse
 
 KNOTS = 32
 """Along each axis; a field repeats after as many knot distances."""
@@ -39,8 +40,10 @@ def smooth_field(grid: Grid, distance: float, rng: np.random.Generator) -> NDArr
     """
     values = rng.standard_normal((KNOTS,) * 3)
     for axis in grid.axes:
+        weights = sparse.csr_array(_weights(axis / distance))  # four of a row are not 0
+        along = weights @ values.reshape(KNOTS, -1)
         # the first axis goes to the end each time: after three turns they stand in their order
-        values = np.tensordot(values, _weights(axis / distance), axes=(0, 1))
+        values = np.moveaxis(along.reshape(len(axis), *values.shape[1:]), 0, -1)
     return values.astype(np.float32)
 
 

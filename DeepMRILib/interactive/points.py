@@ -43,9 +43,9 @@ def side_names(points: ArrayLike) -> list[str]:
     names = [EXTRA] * len(points)
     if len(points) == 0:
         return names
-    low, high = points.min(axis=0), points.max(axis=0)
-    # a floor of 1 mm: an axis without extent would make noise decide
-    outward = (points - (low + high) / 2) / np.maximum(high - low, 1.0)
+    # the median: where a side has no point yet, the others do not stand out towards it; and at least 1 mm, since an
+    # axis without extent would make noise decide
+    outward = (points - np.median(points, axis=0)) / np.maximum(np.ptp(points, axis=0), 1.0)
     chosen = linear_sum_assignment(outward @ _OUTWARD.T, maximize=True)
     for point, side in zip(*chosen, strict=True):
         names[point] = SIDES[side]
@@ -189,7 +189,7 @@ def _same_side(points: NDArray, called: list[str], depth: float) -> Iterator[Hin
     longest = max((distance for *_, distance in pairs), default=0.0)
     for first, second, distance in pairs:
         if longest > depth and distance < _BESIDE * longest:
-            text = f"{_capital(called[first])} and {called[second]} mark the same place, {_mm(distance)} apart."
+            text = f"{_capital(called[first])} and {called[second]} lie on the same side, {_mm(distance)} apart."
             missing = missing_sides(np.delete(points, second, axis=0))
             if len(missing) == 1:
                 text += f" Is the {missing[0]} side marked?"
@@ -213,9 +213,10 @@ def _outside(points: NDArray, volume: Volume) -> Iterator[tuple[int, float]]:
 
 def _without_value(points: NDArray, volume: Volume) -> Iterator[int]:
     """The points, all inside the image, on voxels with a value that is not finite."""
-    at = np.rint(volume.voxel_from_ras(points)).astype(int)
-    values = np.asarray(volume.array[tuple(at.T)]).reshape(len(points), -1)
-    yield from np.flatnonzero(~np.isfinite(values).all(axis=1)).tolist()
+    for number, point in enumerate(points):
+        i, j, k = np.rint(volume.voxel_from_ras(point)[0]).astype(int)
+        if not np.isfinite(volume.array[i, j, k]).all():
+            yield number
 
 
 def coincident(points: NDArray, volume: Volume) -> Iterator[tuple[int, int, float]]:

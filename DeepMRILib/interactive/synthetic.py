@@ -39,10 +39,10 @@ def synthetic_points(
     """Points just inside the margin of a known lesion: (6 + extra, 3) in RAS mm.
 
     The six come in the order of ``points.SIDES``. Each starts at an outermost voxel and goes inward along the array
-    axis nearest to that anatomical direction, by ``depth`` rounded to whole voxels and at least one, but never further
-    than to the middle of the lesion there: a thin lesion gets shallow points. A side with one layer of voxels gets its
-    points off the voxels' centres, so that they do not lie in one plane; points of a lesion of a few voxels that would
-    fall together are spread over its other voxels.
+    axis nearest to that anatomical direction, by ``depth`` rounded to whole voxels and at least one, but at most a
+    third of the way through the lesion there: a thin lesion gets shallow points, on both its sides. A side with one
+    layer of voxels gets its points off the voxels' centres, so that they do not lie in one plane; points of a lesion
+    of a few voxels that would fall together are spread over its other voxels.
 
     Args:
         mask: (i, j, k) segmentation.
@@ -145,12 +145,12 @@ def _side_voxels(inside: NDArray, affine: NDArray, depth: float, rng: np.random.
 
 
 def _moved_inward(start: NDArray, axis: int, step: int, steps: int, inside: NDArray) -> NDArray:
-    """``steps`` voxels along an axis, but no further than to the middle of the lesion's voxels there."""
+    """``steps`` voxels along an axis, but at most a third of the way through the lesion there."""
     line = inside[tuple(slice(None) if other == axis else start[other] for other in range(3))]
     ahead = line[start[axis] :] if step > 0 else line[start[axis] :: -1]
     length = len(ahead) if ahead.all() else int(ahead.argmin())
     moved = start.copy()
-    moved[axis] += step * min(steps, (length - 1) // 2)
+    moved[axis] += step * min(steps, (length - 1) // 3)
     return moved
 
 
