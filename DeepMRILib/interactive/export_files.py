@@ -132,7 +132,7 @@ def check_fits(dataset: Dataset, name: str, images: int, *, overwrite: bool) -> 
         )
     if not overwrite and any(case.name == name for case in dataset.cases + dataset.test_cases):
         raise InputError(
-            f"The dataset {dataset.name} has a case {name} already. Choose another name, or ask to overwrite it."
+            f"The dataset {dataset.name} has a case {name} already. Choose another name, or ask to replace it."
         )
 
 

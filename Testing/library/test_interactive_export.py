@@ -187,6 +187,8 @@ def test_without_a_dataset_the_case_is_the_result(tmp_path: Path) -> None:
         "image_1.nii.gz", "image_2.nii.gz", "interactions.nii.gz", "label.nii.gz", "result.json",
     }  # fmt: skip
     assert (files.read_volume(tmp_path / "out" / "interactions.nii.gz").array > 0).sum() == 6
+    assert all((tmp_path / "out" / name).is_file() for name in result.table.columns["file"])
+    assert result.table.columns["holds"] == ["MR 1", "MR 2", "label", "interactions"]
 
 
 def test_points_in_one_voxel_are_told() -> None:

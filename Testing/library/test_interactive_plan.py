@@ -255,7 +255,7 @@ def test_settings_can_be_shown_by_all_doors() -> None:
     from DeepMRILib.interactive.options_pipeline import ExportOptions
 
     assert {item.name for item in settings(PlanOptions)} >= {"folds", "seed", "memory_limit", "relax"}
-    assert {item.name for item in settings(ExportOptions)} >= {"dataset", "case", "overwrite"}
+    assert {item.name for item in settings(ExportOptions)} >= {"dataset", "case", "replace"}
 
 
 def test_the_example_is_seeded() -> None:
