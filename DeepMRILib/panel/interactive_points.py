@@ -47,6 +47,7 @@ class PointsSection:
         self._follower = Follower(self.update)
         self._inside = _Placing(ui.placeButton, ui.placeWidget, self._pointsToPlace)
         self._outside = _Placing(ui.placeNegativeButton, ui.placeNegativeWidget, self._negativeToPlace)
+        self._inside.rival, self._outside.rival = self._outside, self._inside
         self._endAtSix = False
         self.told = Told()
         ui.undoButton.connect("clicked(bool)", lambda _checked=False: live.undo())
@@ -132,11 +133,15 @@ class _Placing:
         button: the panel's; it stays pressed while clicks place points.
         placeWidget: Slicer's, which knows the views' mode; its own buttons are hidden.
         node: gives the list that gets the points, made when there is none.
+
+    Attributes:
+        rival: the other such button: a click places one kind of point.
     """
 
     def __init__(self, button: Any, placeWidget: Any, node: Callable[[], Any]) -> None:
         self._button, self._placeWidget, self._node = button, placeWidget, node
         self._text = button.text
+        self.rival: _Placing | None = None
         placeWidget.placeMultipleMarkups = slicer.qSlicerMarkupsPlaceWidget.ForcePlaceMultipleMarkups
         placeWidget.connect("activeMarkupsPlaceModeChanged(bool)", self._show)
         button.connect("clicked(bool)", self._onClicked)
@@ -154,6 +159,8 @@ class _Placing:
 
     def start(self) -> None:
         """Let clicks place points."""
+        if self.rival is not None:
+            self.rival.stop()
         self._placeWidget.setCurrentNode(self._node())
         self._placeWidget.setPlaceModeEnabled(True)
         self._show(self.isPlacing())

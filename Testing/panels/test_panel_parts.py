@@ -179,6 +179,25 @@ def test_the_choice_of_a_segment_follows_the_segmentation(slicer_app) -> None:
     assert not box.enabled
 
 
+def test_none_of_the_segments_can_be_a_choice(slicer_app) -> None:
+    import qt
+    import slicer
+
+    from DeepMRILib.panel.segment_box import SegmentBox
+
+    node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode")
+    first = node.GetSegmentation().AddEmptySegment("", "liver")
+    chosen: list[str] = []
+    box = qt.QComboBox()
+    segments = SegmentBox(box, chosen.append, "New segment")
+    assert segments.update(None, "") == ""
+    assert box.currentText == "New segment"
+    assert segments.update(node, "") == ""
+    assert segments.update(node, first) == first
+    box.setCurrentIndex(0)
+    assert chosen == [""]
+
+
 def test_the_log_can_be_copied(slicer_app) -> None:
     import qt
 
