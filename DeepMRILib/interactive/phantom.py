@@ -9,9 +9,8 @@ how good they are.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
@@ -147,9 +146,9 @@ def lesion_phantom(
     return _made(validate(options), part(None, 0.0, 1.0))
 
 
-def hard_tier(count: int = 10) -> Iterator[LesionPhantom]:
-    """Hard lesions: of every ten the first six with voxels of 1 mm, the others 0.9 x 0.9 x 4.5 mm."""
-    for seed in range(count):
+def hard_tier(seeds: Iterable[int] = range(10)) -> Iterator[LesionPhantom]:
+    """Hard lesions: of every ten seeds the first six with voxels of 1 mm, the others 0.9 x 0.9 x 4.5 mm."""
+    for seed in seeds:
         thick = {"size": THICK_SIZE, "spacing": THICK_SPACING} if seed % 10 >= 6 else {}
         yield lesion_phantom("hard", seed, **thick)
 
@@ -210,8 +209,3 @@ def _labels(scene: Scene, lesions: int, divided: tuple[int, int, int]) -> NDArra
     parts = np.stack([mean_of_parts((scene.lesions == n).astype(np.float32), divided) for n in range(1, lesions + 1)])
     filled = parts.sum(axis=0) >= 0.5
     return np.where(filled, parts.argmax(axis=0) + 1, 0).astype(np.uint8)
-
-
-def kinds_and_seeds(seeds: Sequence[int]) -> Iterator[tuple[KindName, int]]:
-    """Every kind but the hard one with every seed."""
-    yield from product((name for name in KINDS if name != "hard"), seeds)
