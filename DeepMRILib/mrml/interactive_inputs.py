@@ -1,7 +1,7 @@
 """What a segmentation from points is given: points in the image's own frame, and the part of the image around them.
 
-An image of 512 x 512 x 300 voxels never travels: only a view of the box is taken, which is exactly the box that the
-segmentation would choose in the whole image, so that the answer is the same to the voxel.
+An image of 512 x 512 x 300 voxels never travels: only a box is copied, which is exactly the box that the segmentation
+would choose in the whole image, so that the answer is the same to the voxel.
 """
 
 from __future__ import annotations
@@ -78,7 +78,8 @@ def croppedInputs(
     part = cropped(volume, box)
     images = tuple(channelPart(node, volumeNode, part) for node in channels)
     return {
-        "volume": part,
+        # in one piece: a view with gaps takes ten times as long to be written for the worker (8 against 0.8 ms)
+        "volume": Volume(np.asfortranarray(part.array), part.affine),
         "points_ras": prompts.positive,
         "negative_points": prompts.negative if len(prompts.negative) else None,
         "prior": _prior(list(prompts.positive), priorSegmentation, priorSegments or {}, volumeNode, part),

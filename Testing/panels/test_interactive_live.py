@@ -335,26 +335,26 @@ def test_points_that_go_while_a_run_is_under_way(bench: Bench) -> None:
 
 
 def test_dragging_never_holds_up_the_event_loop(bench: Bench) -> None:
-    """The longest time between two turns of Qt's event loop, for a part of about 80 voxels a side."""
+    """Between two turns of Qt's event loop less than 50 ms are computed, for a part of 80 voxels a side."""
     import qt
 
     from DeepMRILib.mrml.points import fiducialsFromPoints
     from DeepMRILib.mrml.volumes import nodeFromVolume
 
-    shape, radius = (110, 110, 110), 34.0
-    empty = Volume(np.zeros(shape, np.uint8))
+    shape, radius = (100, 100, 100), 29.0
     centre = np.array(shape) / 2
     inside = np.linalg.norm(np.indices(shape) - centre[:, None, None, None], axis=0) < radius
     noise = np.random.default_rng(0).normal(0, 6, shape).astype(np.float32)
-    bench.volume = nodeFromVolume(Volume(80 + 60 * inside.astype(np.float32) + noise, empty.affine), "large")
+    bench.volume = nodeFromVolume(Volume(80 + 60 * inside.astype(np.float32) + noise), "large")
     bench.placed = centre + (radius - DEPTH) * AROUND
     bench.points = fiducialsFromPoints(bench.placed, "large lesion")
     bench.choose()
     bench.settled()
-    turns: list[float] = []
+    assert min(bench.panel.logic.collect(bench.parameters)["volume"].shape) > 75
+    turns: list[tuple[float, float]] = []
     timer = qt.QTimer()
     timer.setInterval(0)
-    timer.connect("timeout()", lambda: turns.append(time.perf_counter()))
+    timer.connect("timeout()", lambda: turns.append((time.perf_counter(), time.process_time())))
     timer.start()
     for step in range(40):
         bench.move(0, (0.1 * step, 0, 0.05 * step))
@@ -363,10 +363,11 @@ def test_dragging_never_holds_up_the_event_loop(bench: Bench) -> None:
     bench.settled()
     timer.stop()
     timer.deleteLater()
-    longest = np.diff(turns).max()
-    print(f"longest turn of the event loop: {1000 * longest:.0f} ms")
-    # measured: see the module's page; twice that under load
-    assert longest < 0.1
+    clock, computed = 1000 * np.diff(turns, axis=0).max(axis=0)
+    print(f"longest turn of the event loop: {clock:.0f} ms, {computed:.0f} ms of them computing")
+    # other programs on the same cores stretch the clock, but not what is computed
+    assert computed < 50
+    assert clock < 250
     assert np.array_equal(bench.voxels(), bench.inProcess())
 
 
