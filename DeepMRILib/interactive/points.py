@@ -10,6 +10,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import linear_sum_assignment
+from scipy.spatial import cKDTree
 
 from DeepMRILib.errors import InputError
 from DeepMRILib.tables import Table
@@ -221,10 +222,8 @@ def _without_value(points: NDArray, volume: Volume) -> Iterator[int]:
 
 def coincident(points: NDArray, volume: Volume) -> Iterator[tuple[int, int, float]]:
     """Pairs of points in one place, and their distance in mm."""
-    indices = volume.voxel_from_ras(points)
-    for first, second in combinations(range(len(points)), 2):
-        if np.linalg.norm(indices[first] - indices[second]) < _SAME_PLACE:
-            yield first, second, float(np.linalg.norm(points[first] - points[second]))
+    for first, second in sorted(cKDTree(volume.voxel_from_ras(points)).query_pairs(_SAME_PLACE)):
+        yield first, second, float(np.linalg.norm(points[first] - points[second]))
 
 
 def _close(points: NDArray, distance: float) -> Iterator[tuple[int, int, float]]:
