@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from DeepMRILib.errors import InputError
 from DeepMRILib.interactive.channels import Image, stacked
+from DeepMRILib.interactive.coarse import coarsely
 from DeepMRILib.interactive.crop import Box, box_around, cropped
 from DeepMRILib.interactive.engine import Answer, Engine, Problem
 from DeepMRILib.interactive.engines import ENGINES
@@ -83,7 +84,8 @@ def _engine(options: SegmentOptions, model: Path | str | None) -> Engine:
     if options.engine != "network":
         if model is not None:
             raise InputError(f"A model was given, and the engine {options.engine} uses none. Choose the engine network.")
-        return ENGINES[options.engine]
+        engine = ENGINES[options.engine]
+        return coarsely(engine) if options.resolution == "preview" else engine
     from DeepMRILib.interactive.network_engine import segment_by_network
 
     return functools.partial(segment_by_network, model=model)
