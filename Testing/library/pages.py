@@ -23,7 +23,7 @@ class Block:
 
     Attributes:
         page: the file that it stands in.
-        language: "" for commands, "python".
+        language: "" for commands, "python"; others are shown, not run.
         code: its text.
     """
 

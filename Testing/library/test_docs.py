@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 from pages import PAGES, README, ROOT, Block, anchors, blocks_of, links, modules, page_of, section
 
+from DeepMRILib.interactive.example_training import import_inputs
 from DeepMRILib.jobs import JOBS
 
 MOST_LINES = 400
@@ -19,16 +21,28 @@ SMALL = {
     "ivim.train": ["--members", "1", "--epochs", "1", "--preset", "optim", "--device", "cpu"],
     "ivim.simulate": ["--n", "50"],
     "ivim.squares": ["--size", "10"],
+    "interactive.phantom": ["--size", "40", "40", "20", "--spacing", "1.5", "1.5", "3", "--volume", "8"],
+    "interactive.train": ["--epochs", "1", "--device", "cpu"],
     "ivim.evaluate": ["--methods", "lsq", "bayes", "--snr", "20", "--n", "100", "--squares-size", "10"],
 }
 """Settings that are added to a command so that it takes a moment; the last of two that say the same counts."""
-SHORT = {'name="study_python"': 'preset="optim", members=1, epochs=1, name="study_python"'}
+SHORT = {
+    'name="study_python"': 'preset="optim", members=1, epochs=1, name="study_python"',
+    "cases=12, tests=4": "cases=4, tests=1, size=(24, 24, 20), spacing=(2.0, 2.0, 2.4)",
+}
 """What is put for some words of the Python examples, for the same reason."""
 LEFT = {
+    "InteractiveSeg": ("lesion_python/mask.nii.gz", "both/mask.tsv", "displaced/table.csv"),
     "IVIMFit": ("fit_python/D.nii.gz", "triexp/D_star2.nii.gz", "squares/dwi.nii.gz", "evaluation/report.html"),
 }
 """Some of the files that a module's commands and examples leave."""
 LEFT_BY_NETWORKS = {
+    "InteractiveSeg": (
+        "trained/model.safetensors",
+        "tested/scores.csv",
+        "by_network/mask.nii.gz",
+        "imported/model.json",
+    ),
     "IVIMFit": ("study/model.safetensors", "net_1/f_sd.nii.gz", "study_python/model.safetensors"),
 }
 
@@ -36,7 +50,7 @@ LEFT_BY_NETWORKS = {
 def run(arguments: list[str], folder: Path) -> None:
     ran = subprocess.run(
         [sys.executable, *arguments], cwd=folder, capture_output=True, text=True, check=False,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        env={**os.environ, "PYTHONPATH": str(ROOT), "DEEPMRI_HOME": str(folder / "home")},
     )  # fmt: skip
     assert ran.returncode == 0, f"{' '.join(arguments)}\n{ran.stdout[-2000:]}{ran.stderr}"
 
@@ -60,7 +74,7 @@ def run_block(block: Block, folder: Path) -> None:
 
 
 def runnable(module: str) -> list[Block]:
-    return [block for block in blocks_of(module) if not block.in_slicer]
+    return [block for block in blocks_of(module) if block.language in ("", "python") and not block.in_slicer]
 
 
 @pytest.fixture(scope="module", params=modules())
@@ -96,6 +110,8 @@ def test_the_commands_and_the_python_with_networks_run(ran: tuple[str, Path]) ->
     module, folder = ran
     learned = [block for block in runnable(module) if block.needs_torch]
     assert learned
+    if module == "InteractiveSeg":  # the folder "out" of its page: what somebody has from InteractiveNet
+        shutil.copytree(import_inputs()["folder"], folder / "out")
     for block in learned:
         run_block(block, folder)
     assert [name for name in LEFT_BY_NETWORKS[module] if not (folder / name).is_file()] == []

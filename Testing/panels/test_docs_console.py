@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -17,7 +18,18 @@ def ivim_sample() -> None:
     ivim.phantomNodes(PhantomOptions(size=(36, 28, 3), spacing=(10.4, 10.4, 30.0)))
 
 
-SAMPLES: dict[str, Callable[[], Any]] = {"IVIMFit": ivim_sample}
+def interactive_sample() -> None:
+    """The module's sample, and six points in its lesion, as the panel names them."""
+    from DeepMRILib.interactive.synthetic import synthetic_points
+    from DeepMRILib.mrml.points import fiducialsFromPoints
+    from DeepMRILib.mrml.segments import maskFromSegment
+
+    image, truth = sys.modules["InteractiveSeg"].loadSample()
+    known = maskFromSegment(truth, truth.GetSegmentation().GetNthSegmentID(0), image)
+    fiducialsFromPoints(synthetic_points(known), "lesion", referenceVolume=image)
+
+
+SAMPLES: dict[str, Callable[[], Any]] = {"IVIMFit": ivim_sample, "InteractiveSeg": interactive_sample}
 """What puts a module's sample data into the scene."""
 
 
