@@ -15,13 +15,11 @@ from DeepMRILib.interactive.engine import Answer, Problem
 from DeepMRILib.interactive.network_ask import Asking, asked
 from DeepMRILib.interactive.network_evidence import with_prior, without_negatives
 from DeepMRILib.interactive.network_forward import Ensemble
-from DeepMRILib.interactive.trained import METHOD, TrainedModel
+from DeepMRILib.interactive.trained import METHOD, SHIPPED, TrainedModel
 from DeepMRILib.model_store import CARD, WEIGHTS, Model, ModelStore, find_model
 from DeepMRILib.progress import Progress, part
 from DeepMRILib.volume import Volume
 
-SHIPPED = "interactive-small"
-"""The network that DeepMRI brings along."""
 _KEPT = 2  # networks in memory: of the one before, a user may think better
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from contextlib import nullcontext
 
 import numpy as np
 import torch
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 
 from DeepMRILib import device as devices
 from DeepMRILib.interactive.network import build
+from DeepMRILib.interactive.network_half import channels_last, computing, half_type
 from DeepMRILib.interactive.network_memory import check_prediction
 from DeepMRILib.interactive.network_plan import NetworkPlan
 from DeepMRILib.interactive.trained import TrainedModel
@@ -31,17 +31,21 @@ class Ensemble:
         plan: of all of them.
         networks: at least one.
         device: resolved; they are moved there.
+        half: compute in 16 bits where the device is fast with them; outputs differ in the third digit.
     """
 
-    def __init__(self, plan: NetworkPlan, networks: Sequence[torch.nn.Module], device: str) -> None:
+    def __init__(
+        self, plan: NetworkPlan, networks: Sequence[torch.nn.Module], device: str, *, half: bool = True
+    ) -> None:
         self.plan, self.device = plan, device
-        self.networks = [network.to(device).eval() for network in networks]
+        self.dtype = half_type(device) if half else None
+        self.networks = [channels_last(network.to(device).eval(), self.dtype) for network in networks]
 
     @classmethod
-    def of(cls, model: TrainedModel, device: str, folds: Sequence[int] | None = None) -> Ensemble:
+    def of(cls, model: TrainedModel, device: str, folds: Sequence[int] | None = None, *, half: bool = True) -> Ensemble:
         """The networks of a trained model, or those of some of its folds."""
         chosen = model.folds if folds is None else folds
-        return cls(model.plan, [network_of(model, fold) for fold in chosen], device)
+        return cls(model.plan, [network_of(model, fold) for fold in chosen], device, half=half)
 
     @torch.no_grad()
     def probability(
@@ -84,9 +88,9 @@ class Ensemble:
             return (total / (len(networks) * len(ways))).cpu().numpy()
 
     def _once(self, network: torch.nn.Module, given: torch.Tensor, axes: tuple[int, ...]) -> torch.Tensor:
-        half = torch.autocast("cuda", torch.float16) if self.device.startswith("cuda") else nullcontext()
-        with half:
-            outputs = network(given.flip(axes))
+        turned = given.flip(axes).contiguous(memory_format=torch.channels_last_3d)
+        with computing(self.device, self.dtype):
+            outputs = network(turned if self.dtype is not None else given.flip(axes))
         return outputs.float().flip(axes)[0]
 
 

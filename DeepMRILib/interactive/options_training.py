@@ -35,7 +35,9 @@ class TrainOptions:
     momentum: float = option(0.99, "Nesterov momentum", range=(0.0, 0.9999), advanced=True)
     weight_decay: float = option(3e-5, "Weight decay", range=(0.0, 1.0), advanced=True)
     mixed_precision: bool = option(
-        True, "Half precision on a CUDA graphics card; elsewhere without effect", advanced=True
+        True,
+        "Numbers of 16 bits where the device is fast with them: CUDA, and processors with bfloat16",
+        advanced=True,
     )
     save_memory: bool = option(
         False, "Compute parts of the network twice instead of keeping them: about a third of the memory, a third "

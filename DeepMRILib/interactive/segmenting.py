@@ -13,10 +13,11 @@ from numpy.typing import ArrayLike, NDArray
 from DeepMRILib.errors import InputError
 from DeepMRILib.interactive.channels import Image, stacked
 from DeepMRILib.interactive.coarse import coarsely
-from DeepMRILib.interactive.crop import Box, box_around, cropped
+from DeepMRILib.interactive.crop import Box, cropped
 from DeepMRILib.interactive.engine import Answer, Engine, Problem
 from DeepMRILib.interactive.engines import ENGINES
 from DeepMRILib.interactive.finish import finished
+from DeepMRILib.interactive.looked_at import part_around
 from DeepMRILib.interactive.measures import size_of
 from DeepMRILib.interactive.options import SegmentOptions
 from DeepMRILib.interactive.points import side_names
@@ -72,7 +73,7 @@ def segment(
     report = part(progress, 0.0, 1.0)
     report(0.0, "Looking at the points")
     prompts = Prompts.of(points_ras, negative_points, volume)
-    box = box_around(volume.voxel_from_ras(prompts.all_positive), volume, options)
+    box = part_around(volume, prompts, options, model)
     problem = _problem(volume, prompts, box, prior, channels or (), options)
     answer = _engine(options, model)(problem, part(progress, 0.05, 0.9))
     labels, confidence = finished(answer.membership, problem)

@@ -16,6 +16,7 @@ from DeepMRILib import device as devices
 from DeepMRILib import training
 from DeepMRILib.interactive.network import build
 from DeepMRILib.interactive.network_forward import once
+from DeepMRILib.interactive.network_half import channels_last, computing, half_type
 from DeepMRILib.interactive.network_memory import training_bytes
 from DeepMRILib.interactive.network_plan import NetworkPlan
 from DeepMRILib.interactive.options_training import TrainOptions
@@ -87,18 +88,19 @@ def train_fold(
     seed = fold_seed(options.seed, fold.number)
     device = devices.resolve(options.device)
     _check_memory(plan, store, options, device)
+    dtype = half_type(device) if options.mixed_precision else None
     devices.seed_everything(seed)
-    network = build(plan)
+    network = channels_last(build(plan), dtype)
     if options.save_memory:
         compute_again(network)
     augment = Augmentation(len(plan.channels), plan.spacing) if options.augment else None
     result = training.train(
         network,
         store.chosen(fold.train),
-        _Loss(augment),
+        _Loss(augment, device, dtype),
         loop_options(options, seed),
         validation=store.chosen(fold.held_back) if fold.held_back else None,
-        validation_loss=lambda model, batch: one_minus_dice(model(batch[0]), batch[1]),
+        validation_loss=_Validation(device, dtype),
         checkpoint=folder / f"fold{fold.number}.ckpt",
         same={"cases": store.digest, "plan": str(plan.to_json()), "augment": str(augment), "fold": str(fold)},
         progress=progress,
@@ -142,18 +144,43 @@ def fold_seed(seed: int, number: int) -> int:
     return int(np.random.SeedSequence(seed, spawn_key=(number,)).generate_state(1)[0])
 
 
-class _Loss:
+class _Forward:
+    """A network's outputs, in 16 bits where that is wanted."""
+
+    def __init__(self, device: str, dtype: torch.dtype | None) -> None:
+        self.device, self.dtype = device, dtype
+
+    def outputs(self, model: torch.nn.Module, values: torch.Tensor) -> torch.Tensor:
+        if self.dtype is not None:
+            values = values.contiguous(memory_format=torch.channels_last_3d)
+        with computing(self.device, self.dtype):
+            return model(values)
+
+
+class _Loss(_Forward):
     """The loss of a batch, whose cases are changed first while the network learns."""
 
-    def __init__(self, augment: Augmentation | None) -> None:
+    def __init__(self, augment: Augmentation | None, device: str, dtype: torch.dtype | None) -> None:
+        super().__init__(device, dtype)
         self.augment = augment
 
     def __call__(self, model: torch.nn.Module, batch: Sequence[torch.Tensor]) -> torch.Tensor:
         values, target = batch
-        if self.augment is not None:
-            with torch.no_grad(), torch.autocast(values.device.type, enabled=False):
-                values, target = self.augment(values, target)
-        return supervised(model(values), target)
+        with torch.autocast(values.device.type, enabled=False):
+            if self.augment is not None:
+                with torch.no_grad():
+                    values, target = self.augment(values, target)
+        outputs = self.outputs(model, values)
+        with torch.autocast(values.device.type, enabled=False):
+            return supervised(outputs, target)
+
+
+class _Validation(_Forward):
+    """1 - Dice of a batch, as it is."""
+
+    def __call__(self, model: torch.nn.Module, batch: Sequence[torch.Tensor]) -> torch.Tensor:
+        values, target = batch
+        return one_minus_dice(self.outputs(model, values), target)
 
 
 def compute_again(network: torch.nn.Module) -> None:
@@ -174,7 +201,7 @@ class _Again:
 
 
 def _check_memory(plan: NetworkPlan, store: CaseStore, options: TrainOptions, device: str) -> None:
-    half = options.mixed_precision and device.startswith("cuda")
+    half = options.mixed_precision and half_type(device) is not None
     needed = training_bytes(plan, store.largest, checkpointed=options.save_memory, half=half)
     devices.needs(device, needed, f"Training on a case of {store.largest / 1e6:.1f} million voxels", WAY_OUT)
 

@@ -26,6 +26,8 @@ from DeepMRILib.tables import Table
 from DeepMRILib.weight_files import sha256_of, write_safetensors
 
 METHOD, KIND, FORMAT = "interactive", "network", 1
+SHIPPED = "interactive-small"
+"""The network that DeepMRI brings along."""
 HISTORY, SCORES = "history.csv", "scores.csv"
 LICENCE = "Not stated: ask whoever trained this network before you pass it on"
 MOST_FOLDS = 100
@@ -135,6 +137,18 @@ def weights_sha256(weights: Mapping[str, NDArray]) -> str:
         return sha256_of(Path(folder) / WEIGHTS)
 
 
+def read_plan(place: Path | str) -> NetworkPlan:
+    """The plan of the model in a folder or of that name; its weights are not read.
+
+    Raises:
+        WeightsError, InputError: as ``TrainedModel.load``.
+    """
+    card = find_model(place, METHOD).card
+    _check_kind(card)
+    with _faults_of(card):
+        return _plan(card)
+
+
 def is_network(card: ModelCard) -> bool:
     """Whether a model is one of ``interactive.train``."""
     return card.method == METHOD and card.extra.get("kind") == KIND
@@ -145,11 +159,7 @@ def _read(model: Model) -> TrainedModel:
     _check_kind(card)
     weights = model.load_weights()
     with _faults_of(card):
-        plan = NetworkPlan.from_json(card.extra["plan"])
-        check_plan(plan)
-        for name in ("channels", "labels"):
-            if list(getattr(plan, name)) != card.preprocessing.get(name):
-                raise ValueError(f"its plan has other {name} than its preprocessing.")
+        plan = _plan(card)
         folds = _folds(card.extra["folds"])
         if card.extra["postprocessing"] not in POSTPROCESSINGS:
             raise ValueError(f"its postprocessing is {card.extra['postprocessing']!r}.")
@@ -169,6 +179,15 @@ def _read(model: Model) -> TrainedModel:
         history=_table(model.folder / HISTORY),
         scores=_table(model.folder / SCORES),
     )
+
+
+def _plan(card: ModelCard) -> NetworkPlan:
+    plan = NetworkPlan.from_json(card.extra["plan"])
+    check_plan(plan)
+    for name in ("channels", "labels"):
+        if list(getattr(plan, name)) != card.preprocessing.get(name):
+            raise ValueError(f"its plan has other {name} than its preprocessing.")
+    return plan
 
 
 def _folds(entry: Any) -> tuple[int, ...]:
