@@ -1,6 +1,6 @@
-"""Draw the README's pictures: the panel and the maps of the phantom, without the Slicer application.
+"""Draw the README's pictures: the panels, the maps of the phantom and the lesions, without the Slicer application.
 
-    python Utilities/make_screenshots.py
+    python Utilities/make_screenshots.py [module ...]
 
 The panel is the real one on Qt, the views are drawn by Slicer's own display libraries; only their arrangement beside
 each other is made here. The network is trained in a temporary model folder; without PyTorch its pictures are left out.
@@ -36,10 +36,20 @@ POINT_MM = (60.0, 35.0, 25.0)
 VIEW, PLOT = (520, 400), (900, 480)
 
 
-def main() -> None:
-    """Run the panel on the phantom and draw everything."""
+def main(modules: list[str]) -> None:
+    """Run the panels of these modules, or of all, on their sample data and draw everything."""
     slicerapp.start()
     FOLDER.mkdir(exist_ok=True)
+    if "IVIMFit" in modules or not modules:
+        draw_ivim()
+    if "InteractiveSeg" in modules or not modules:
+        import screenshots_interactive
+
+        screenshots_interactive.draw()
+
+
+def draw_ivim() -> None:
+    """The panel on the phantom."""
     with tempfile.TemporaryDirectory() as folder:
         from DeepMRILib.panel.machine import setMachineSetting
 
@@ -215,4 +225,4 @@ def beside(panel: Path, pictures: list[Path], path: Path) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

@@ -35,15 +35,15 @@ def lesions(target: Path) -> None:
     """An axial slice through two lesions, with their outlines and the points of one."""
     from matplotlib.figure import Figure
 
-    made = lesion_phantom("hetero", 0, lesions=2)
+    made = lesion_phantom("lobulated", 2, lesions=2)
     image, label = oriented(made.image), oriented(made.label)
     middle = int(np.argmax((label.array > 0).sum(axis=(0, 1))))
     figure = Figure(figsize=(WIDTH / 100, HEIGHT / 100), facecolor="black")
     axes = figure.add_axes((0, 0, 1, 1))
     axes.imshow(image.array[..., middle], cmap="gray", interpolation="bilinear")
-    for number, color in ((2, "#2ec4b6"), (1, "#ef5d55")):
+    for number, color in ((1, "#2ec4b6"), (2, "#ef5d55")):
         axes.contour(label.array[..., middle] == number, [0.5], colors=color, linewidths=1.8)
-    rows, columns = np.nonzero(label.array[..., middle] == 2)
+    rows, columns = np.nonzero(label.array[..., middle] == 1)
     for row, column in _extremes(rows, columns):
         axes.plot(column, row, "o", color="#ffb81a", markeredgecolor="black", markersize=7)
     center, half = np.argwhere(label.array[..., middle] > 0).mean(axis=0), 36

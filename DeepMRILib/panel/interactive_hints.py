@@ -32,6 +32,7 @@ class Slot:
         name: what it is called.
         state: empty, a point inside or outside of the lesion, or one that something is wrong with.
         remark: what is wrong, in a word or two.
+        mark: what stands beside it in the views: the first letter of its side; nothing beside outside points.
         node, index: its control point; None and -1 while it is empty.
         position: in RAS mm.
     """
@@ -39,6 +40,7 @@ class Slot:
     name: str
     state: State = "empty"
     remark: str = ""
+    mark: str = ""
     node: Any = None
     index: int = -1
     position: tuple[float, ...] = ()
@@ -96,11 +98,6 @@ def tell(parameters: Any) -> Told:
     return Told(tuple(entries), tuple(sentences), _next(points))
 
 
-def label(slot: Slot) -> str:
-    """What stands beside a point in the views."""
-    return slot.name if slot.state != "outside" else "\N{MINUS SIGN}"
-
-
 def _positions(node: Any, volumeNode: Any) -> NDArray:
     return np.zeros((0, 3)) if node is None else pointsFromFiducials(node, volumeNode)
 
@@ -114,7 +111,8 @@ def _inside(node: Any, points: NDArray, found: Sequence[Hint]) -> list[Slot]:
     for row, (side, point) in enumerate(zip(side_names(points), points, strict=True)):
         state: State = "fault" if row in remarks else "inside"
         name = _name(side) if side in SIDES else _("Inside {number}").format(number=len(further) + 1)
-        slot = Slot(name, state, remarks.get(row, ""), node, indices[row], tuple(point.tolist()))
+        mark = side[0].upper() if side in SIDES else "+"
+        slot = Slot(name, state, remarks.get(row, ""), mark, node, indices[row], tuple(point.tolist()))
         if side in SIDES:
             placed[side] = slot
         else:
@@ -129,6 +127,7 @@ def _outside(node: Any, points: NDArray, lost: Sequence[int]) -> list[Slot]:
             _("Outside {number}").format(number=row + 1),
             "fault" if row in lost else "outside",
             _("not in the image") if row in lost else "",
+            "",
             node,
             indices[row],
             tuple(point.tolist()),

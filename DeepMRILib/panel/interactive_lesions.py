@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import count
 from typing import Any
 
 import slicer
@@ -13,7 +14,7 @@ from DeepMRILib.mrml.nodes import newNode
 NEGATIVE_ROLE = "DeepMRI.negative"
 """The node reference from a lesion's points to those outside of it."""
 INSIDE_COLOUR, OUTSIDE_COLOUR = (1.0, 0.72, 0.10), (0.93, 0.20, 0.16)
-GLYPH_SCALE, TEXT_SCALE = 2.2, 2.8
+GLYPH_SCALE, TEXT_SCALE, PROJECTED = 2.2, 2.8, 0.4
 
 
 def newPoints(volumeNode: Any = None, name: str = "") -> Any:
@@ -121,6 +122,9 @@ def dress(node: Any, colour: tuple[float, float, float]) -> None:
     display.SetActiveColor(*(0.5 + 0.5 * part for part in colour))
     display.SetGlyphScale(GLYPH_SCALE)
     display.SetTextScale(TEXT_SCALE)
+    display.SetSliceProjection(True)  # where points of other slices lie, fainter
+    display.SetSliceProjectionUseFiducialColor(True)
+    display.SetSliceProjectionOpacity(PROJECTED)
 
 
 def _existing(segmentationNode: Any, segmentId: str) -> str:
@@ -128,8 +132,15 @@ def _existing(segmentationNode: Any, segmentId: str) -> str:
     return segmentId if segmentId in segments else ""
 
 
+def _freeName(name: str) -> str:
+    """That name, or "name 2", "name 3", ...: the lesion's segment will be called like it."""
+    taken = {node.GetName() for node in slicer.util.getNodesByClass("vtkMRMLMarkupsFiducialNode")}
+    numbered = (f"{name} {number}" for number in count(2))
+    return name if name not in taken else next(other for other in numbered if other not in taken)
+
+
 def _newList(name: str, colour: tuple[float, float, float], volumeNode: Any) -> Any:
-    node = newNode("vtkMRMLMarkupsFiducialNode", name)
+    node = newNode("vtkMRMLMarkupsFiducialNode", _freeName(name))
     dress(node, colour)
     if volumeNode is not None:
         node.SetAndObserveTransformNodeID(volumeNode.GetTransformNodeID())

@@ -13,7 +13,7 @@ from DeepMRILib.interactive.points import FEWEST
 from DeepMRILib.panel.check_list import CheckEntry, CheckList
 from DeepMRILib.panel.follower import Follower
 from DeepMRILib.panel.interactive_grid import PointGrid
-from DeepMRILib.panel.interactive_hints import Slot, Told, label, tell
+from DeepMRILib.panel.interactive_hints import Slot, Told, tell
 from DeepMRILib.panel.interactive_lesions import Lesions, newNegativePoints, newPoints, otherLesions
 from DeepMRILib.panel.interactive_live import LiveSegmentation
 from DeepMRILib.panel.views import jumpToPoint
@@ -213,8 +213,8 @@ class Shortcuts:
 def _name(slots: Sequence[Slot]) -> None:
     """Write beside the points in the views which side they mark."""
     for slot in slots:
-        if slot.node is not None and slot.node.GetNthControlPointLabel(slot.index) != label(slot):
-            slot.node.SetNthControlPointLabel(slot.index, label(slot))
+        if slot.node is not None and slot.node.GetNthControlPointLabel(slot.index) != slot.mark:
+            slot.node.SetNthControlPointLabel(slot.index, slot.mark)
 
 
 def _events(parameters: Any) -> list[tuple[Any, Any]]:

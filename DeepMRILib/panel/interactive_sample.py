@@ -11,9 +11,9 @@ from DeepMRILib.mrml.hierarchy import placeBeside
 from DeepMRILib.mrml.segments import segmentationFromLabels
 from DeepMRILib.mrml.volumes import nodeFromVolume
 
-KIND, SEED, LESIONS = "hetero", 0, 2
-"""Two lesions that touch: six points of one alone reach a little into the other, which outside points, or points of
-the other, put right."""
+KIND, SEED, LESIONS = "lobulated", 2, 2
+"""Two lesions: from the six points of the first the segmentation reaches a little beyond its margin between two lobes,
+where it gives way to a point outside; the second is a segment of its own."""
 
 
 def sampleNodes(name: str) -> tuple[Any, Any]:

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import slicer
 from mrml_samples import AFFINES, countNodes
+from slicerapp.view3d import renderView3D
 from slicerapp.views import NoGraphicsError, pixels, renderChart, renderSlices, requireGraphics
 
 from DeepMRILib.mrml.display import showMap
@@ -146,3 +147,17 @@ def test_without_opengl_there_is_one_clear_sentence():
     if not result.stdout and ctypes.util.find_library("OSMesa"):
         pytest.skip("OSMesa is installed: this machine can always draw")
     assert result.stdout.startswith("Pictures need OpenGL")
+
+
+def test_a_3d_view_shows_the_surface_of_a_segment_where_it_is(scene, tmp_path):
+    blob = _blob(_centred(np.eye(4)), (8.0, 0.0, 6.0))
+    node = segmentationFromLabels(Volume(blob.array.astype(np.uint8), blob.affine), {1: "blob"}, {1: (1.0, 0.0, 0.0)})
+    node.CreateClosedSurfaceRepresentation()
+    before = countNodes(scene)
+    path = renderView3D(scene, tmp_path / "view.png", towards=(0.0, 1.0, 0.0), distance=100.0, size=(200, 200))
+    assert countNodes(scene) == before
+    picture = pixels(path).astype(int)
+    across, up = _centre(picture[..., 0] > picture[..., 2] + 60)
+    # seen from behind, right is right
+    assert across > 0.15
+    assert up > 0.1

@@ -64,7 +64,7 @@ def test_the_sixth_click_shows_the_segmentation_and_frees_the_mouse(panel) -> No
     assert panel.placed() == SIDES
     assert panel.segments() == ["lesion"]
     assert panel.dice() > 0.85
-    assert [points.GetNthControlPointLabel(n) for n in (0, 1)] == ["Anterior", "Left"]
+    assert [points.GetNthControlPointLabel(n) for n in (0, 1)] == ["A", "L"]
     assert panel.bar.applyButton.enabled
 
 

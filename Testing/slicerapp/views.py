@@ -97,7 +97,7 @@ def renderSlices(
     """
     requireGraphics()
     rows = vtk.vtkImageAppend()
-    with _sceneAsItWas(scene):
+    with sceneAsItWas(scene):
         for number, orientation in enumerate(orientations):
             view = _SliceView(scene, f"Picture{number}", orientation, size)
             view.show(volumeNode, foreground, opacity, label)
@@ -107,7 +107,7 @@ def renderSlices(
             rows.AddInputData(view.picture())
             view.close()
     rows.Update()
-    return _writePng(rows.GetOutput(), path)
+    return writePng(rows.GetOutput(), path)
 
 
 def renderChart(
@@ -131,9 +131,9 @@ def renderChart(
     for n in range(chartNode.GetNumberOfPlotSeriesNodes()):
         _addSeries(chart, chartNode.GetNthPlotSeriesNode(n))
     window.Render()
-    picture = _grab(window)
+    picture = grab(window)
     window.Finalize()
-    return _writePng(picture, path)
+    return writePng(picture, path)
 
 
 def pixels(path: Path | str) -> np.ndarray:
@@ -210,7 +210,7 @@ class _SliceView:
         self.logic.UpdatePipeline()
         self.mapper.SetInputConnection(self.logic.GetImageDataConnection())
         self.window.Render()
-        return _grab(self.window)
+        return grab(self.window)
 
     def close(self) -> None:
         self.group.SetMRMLDisplayableNode(None)
@@ -256,7 +256,8 @@ def _legend(volume: slicer.vtkMRMLVolumeNode) -> vtk.vtkScalarBarActor:
 
 
 @contextmanager
-def _sceneAsItWas(scene: slicer.vtkMRMLScene) -> Iterator[None]:
+def sceneAsItWas(scene: slicer.vtkMRMLScene) -> Iterator[None]:
+    """What views add to a scene goes again."""
     before = {scene.GetNthNode(n).GetID() for n in range(scene.GetNumberOfNodes())}
     try:
         yield
@@ -291,7 +292,8 @@ def _addSeries(chart: vtk.vtkChartXY, series: slicer.vtkMRMLPlotSeriesNode) -> N
     plot.GetPen().SetLineType(series.GetLineStyle())
 
 
-def _grab(window: vtk.vtkRenderWindow) -> vtk.vtkImageData:
+def grab(window: vtk.vtkRenderWindow) -> vtk.vtkImageData:
+    """What a window shows."""
     grabber = vtk.vtkWindowToImageFilter()
     grabber.SetInput(window)
     grabber.ReadFrontBufferOff()
@@ -301,7 +303,8 @@ def _grab(window: vtk.vtkRenderWindow) -> vtk.vtkImageData:
     return picture
 
 
-def _writePng(picture: vtk.vtkImageData, path: Path | str) -> Path:
+def writePng(picture: vtk.vtkImageData, path: Path | str) -> Path:
+    """A picture as a file."""
     writer = vtk.vtkPNGWriter()
     writer.SetFileName(str(path))
     writer.SetInputData(picture)
