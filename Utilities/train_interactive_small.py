@@ -1,7 +1,7 @@
 """Train the small network that InteractiveSeg ships, on generated lesions: ``train_interactive_small.py OUT``.
 
 It makes 3,000 lesions with points placed twice in each (``DeepMRILib.interactive.lesions``; 2 GB of temporary files),
-trains for 8,000 steps of two samples, and writes OUT/interactive-small with the model's two files. Everything is
+trains for 4,000 steps of two samples, and writes OUT/interactive-small with the model's two files. Everything is
 seeded, and what was stopped goes on where it was. No real image and no phantom that networks are scored on is used.
 """
 
@@ -36,7 +36,7 @@ from DeepMRILib.writing import replacing, replacing_folder
 LESIONS_PER_FILE, DRAWS = 50, 2
 HELD_OUT = 10_000_000
 """Seeds of the lesions for validation begin here."""
-STEPS_PER_EPOCH = 250
+STEPS_PER_EPOCH = 125
 SEED = 0
 
 
@@ -71,12 +71,12 @@ def write_samples(folder: Path, number: int) -> None:
 
 
 def read_samples(folder: Path, count: int) -> Samples:
-    """The first ``count`` files of the pool in memory."""
+    """The visible lesions in the first ``count`` files of the pool, in memory."""
     parts = []
     for number in range(count):
         with np.load(folder / f"chunk_{number:04d}.npz") as stored:
             parts.append(Samples(**{name: stored[name] for name in Samples.__dataclass_fields__}))
-    return Samples.joined(parts)
+    return Samples.joined(parts).visible()
 
 
 def answer(model: torch.nn.Module, values: torch.Tensor) -> torch.Tensor:
@@ -133,7 +133,7 @@ def write_model(folder: Path, found: TrainResult, options: argparse.Namespace) -
         source="DeepMRI, Utilities/train_interactive_small.py; architecture: DynUNet of MONAI; points as in "
         "InteractiveNet (Spaanderman et al., arXiv 2402.07746)",
         training_data=f"{options.lesions} generated lesions (DeepMRILib.interactive.lesions) with points placed "
-        f"{DRAWS} times in each, {2 * steps} samples drawn from them with augmentation. No image of a patient.",
+        f"{DRAWS} times in each, those whose margin is visible, {2 * steps} samples drawn from them with augmentation. No image of a patient.",
         metrics={"Dice, generated lesions held out: mean": round(1 - found.best_loss, 4)},
     )
     with replacing_folder(folder) as place:
@@ -150,7 +150,7 @@ def settings(epochs: int) -> TrainOptions:
         batch_size=2,
         max_batches_per_epoch=STEPS_PER_EPOCH,
         optimizer="adamw",
-        learning_rate=3e-3,
+        learning_rate=2.5e-3,
         weight_decay=1e-3,
         schedule="poly",
         patience=0,
@@ -174,7 +174,7 @@ def main() -> None:
     with multiprocessing.get_context("spawn").Pool(options.workers) as processes:
         processes.map(functools.partial(write_samples, pool), range(count), chunksize=1)
     torch.set_num_threads(options.threads)
-    held_out = Samples.of(range(HELD_OUT, HELD_OUT + 48), 1)
+    held_out = Samples.of(range(HELD_OUT, HELD_OUT + 48), 1).visible()
     seed_everything(SEED)
     model = build(PLAN).to(memory_format=torch.channels_last_3d)
     found = train(

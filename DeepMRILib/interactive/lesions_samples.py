@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from DeepMRILib.interactive.lesions import generated_lesion
 from DeepMRILib.interactive.lesions_fields import Random
@@ -18,6 +19,8 @@ from DeepMRILib.interactive.prepare_values import normalised
 
 MOST_POINTS, MOST_NEGATIVE = 16, 4
 EDGE = 48
+VISIBLE = 0.45
+"""The least ``visibility`` of a lesion that is learned from: two of three have it."""
 
 PLAN = NetworkPlan(
     channels=("MR or CT",),
@@ -33,7 +36,7 @@ PLAN = NetworkPlan(
     least_margin=(8, 8, 8),
     fixed_shape=(EDGE, EDGE, EDGE),
     negative=True,
-    maps=("points", "box", "ellipsoid", "likelihood"),
+    maps=("points", "box", "ellipsoid", "likelihood", "sides"),
 )
 """Of the network that the extension ships."""
 
@@ -63,6 +66,11 @@ class Samples:
     def joined(cls, parts: list[Samples]) -> Samples:
         """All samples of several."""
         return cls(*(np.concatenate([getattr(part, name) for part in parts]) for name in cls.__dataclass_fields__))
+
+    def visible(self) -> Samples:
+        """Without those whose margin can hardly be seen: nothing can be learned from them but the usual shape."""
+        kept = [n for n in range(len(self)) if visibility(self.image[n], self.target[n]) >= VISIBLE]
+        return Samples(*(getattr(self, name)[kept] for name in self.__dataclass_fields__))
 
     @classmethod
     def of(cls, seeds: range, draws: int) -> Samples:
@@ -100,6 +108,26 @@ def _filled(points: NDArray, rows: int) -> NDArray:
     return found
 
 
+def visibility(image: NDArray, target: NDArray) -> float:
+    """How much the values on both sides of a margin differ, from 0 (not at all) to 1 (no value on both).
+
+    The total variation between the histograms of the two voxels next to the margin inside and outside, smoothed.
+
+    Args:
+        image: (a, b, c) normalised.
+        target: (a, b, c), 255 times the lesion's share of a voxel.
+    """
+    inside = target >= 128
+    nearby = ndimage.uniform_filter(inside.astype(np.float32), 5, mode="nearest")
+    smooth = ndimage.gaussian_filter(image.astype(np.float32), 0.8)
+    edges = np.linspace(-4, 4, 33)
+    shares = []
+    for band in (inside & (nearby < 0.999), ~inside & (nearby > 0.001)):
+        counts = np.histogram(smooth[band], edges)[0]
+        shares.append(counts / max(counts.sum(), 1))
+    return float(np.abs(shares[0] - shares[1]).sum() / 2)
+
+
 def network_input(samples: Samples, number: int, random: Random | None = None) -> tuple[NDArray, NDArray]:
     """The input (channels, a, b, c) float32 and target (a, b, c) float32 of one sample; augmented with ``random``.
 
@@ -115,7 +143,7 @@ def network_input(samples: Samples, number: int, random: Random | None = None) -
         points, negative = (_turned_points(each, order, flips, image.shape) for each in (points, negative))
         spacing = spacing[order]
         image = _changed(random, image)
-    place = Place(image.shape, points, tuple(spacing.tolist()))
+    place = Place(image.shape, points, tuple(spacing.tolist()), negative)
     outside = Place(image.shape, negative, tuple(spacing.tolist()))
     maps = [MAPS[name](place, image) for name in PLAN.maps]
     return np.stack([image, *maps, heat(outside)]), target

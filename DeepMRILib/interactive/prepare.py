@@ -83,10 +83,11 @@ def prepare(
     seen = np.stack([values for _, values in scaled], axis=-1)
     outside, notes = _negative(negative, plan, geometry)
     moved = tuple(geometry.network_indices(some) if len(some) else some for some in positive)
-    channels += [_map(name, seen, some, geometry, plan) for some in positive for name in plan.maps]
+    for some in positive:
+        channels += [_map(name, seen, (some, outside), geometry, plan) for name in plan.maps]
     if plan.negative:
         kind = "geodesic" if "geodesic" in plan.maps else "points"
-        channels.append(_map(kind, seen, outside, geometry, plan))
+        channels.append(_map(kind, seen, (outside, outside), geometry, plan))
     if not plan.as_upstream:
         channels = [_padded(values, geometry) for values in channels]
     target = None if label is None else _target(label, first, geometry, plan)
@@ -168,12 +169,14 @@ def _padded(values: NDArray, geometry: Geometry) -> NDArray:
     return np.pad(values, list(zip(geometry.before, after, strict=True)))
 
 
-def _map(kind: str, seen: NDArray, points: NDArray, geometry: Geometry, plan: NetworkPlan) -> NDArray:
-    """A map of points (n, 3) in RAS mm on the grid of ``seen`` (a, b, c, images)."""
+def _map(kind: str, seen: NDArray, told: tuple[NDArray, NDArray], geometry: Geometry, plan: NetworkPlan) -> NDArray:
+    """A map of points (n, 3), and of negative ones (m, 3), in RAS mm on the grid of ``seen`` (a, b, c, images)."""
+    points = told[0]
     if not len(points):
         return np.zeros(seen.shape[:3], dtype=np.float32)
     if kind != "geodesic":
-        place = Place(seen.shape[:3], geometry.network_indices(points) - geometry.before, geometry.spacing)
+        places = [geometry.network_indices(each) - geometry.before if len(each) else each for each in told]
+        place = Place(seen.shape[:3], places[0], geometry.spacing, places[1])
         return MAPS[kind](place, seen[..., 0])
     from DeepMRILib.interactive.geodesic import exponential
 

@@ -1,18 +1,24 @@
-"""Maps that tell a network where the points are, beside the geodesic one: smooth, and cheap to make."""
+"""Maps that tell a network where the points are, beside the exponentialised geodesic one, and cheaper to make."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from DeepMRILib.interactive import seeds
+from DeepMRILib.interactive.geodesic_sweep import all_costs, swept
+
 USUAL_DEPTH = 5.0
 """mm that the points lie inside the margin, as InteractiveNet has it."""
 HEAT = 4.0
 """Standard deviation in mm of the Gaussian around a point."""
+NEGATIVE_RADIUS = 2.0
+EDGE_WEIGHT, ROUNDS = 0.9, 2
+"""Of the map of two-sided geodesic distances."""
 _BINS = 64
 _RANGE = 4.0
 _LEAST_HALF = 2.0
@@ -27,11 +33,13 @@ class Place:
         shape: voxels of the grid.
         points: (n, 3) continuous voxel indices.
         spacing: voxel edges in mm.
+        outside: (m, 3) negative points.
     """
 
     shape: tuple[int, int, int]
     points: NDArray
     spacing: tuple[float, float, float]
+    outside: NDArray = field(default_factory=lambda: np.zeros((0, 3)))
 
     def offsets(self, centre: NDArray) -> list[NDArray]:
         """Distances in mm along each axis from a voxel index (3,), ready to be added up."""
@@ -95,10 +103,51 @@ def likelihood(place: Place, image: NDArray) -> NDArray:
     return (inside / (inside + outside)).astype(np.float32)[index]
 
 
+def sides(place: Place, image: NDArray) -> NDArray:
+    """How near each voxel is to the lesion rather than to what lies around it, by the way in the image, from 0 to 1.
+
+    The share d_out / (d_in + d_out) of two geodesic distances, as in the engine of two-sided geodesics, on every
+    second voxel: a twentieth of a second, and the network sees the rest for itself.
+    """
+    spacing = tuple(2 * edge for edge in place.spacing)
+    coarse = _halved(image)
+    points, outside = ((each - 0.5) / 2 for each in (place.points, place.outside))
+    within = seeds.star(points, coarse.shape)
+    beyond = seeds.beyond(points, coarse.shape, spacing, USUAL_DEPTH)
+    for axis in range(3):
+        np.moveaxis(beyond, axis, 0)[[0, -1]] = True
+    if len(outside):
+        beyond |= seeds.ball(outside, coarse.shape, spacing, NEGATIVE_RADIUS)
+    start = np.where(np.stack([beyond & ~within, within]), np.float32(0), np.float32(np.inf))
+    costs = all_costs(coarse[..., None], spacing, EDGE_WEIGHT)
+    out, inside = swept(start, costs, rounds=ROUNDS, report=lambda done: None)  # noqa: ARG005
+    return _doubled(out / np.maximum(out + inside, np.float32(1e-6)), image.shape)
+
+
+def _halved(image: NDArray) -> NDArray:
+    """Means of 2 x 2 x 2 voxels, the last one twice where their number is odd."""
+    even = np.pad(image, [(0, n % 2) for n in image.shape], mode="edge")
+    a, b, c = (n // 2 for n in even.shape)
+    return even.reshape(a, 2, b, 2, c, 2).mean(axis=(1, 3, 5))
+
+
+def _doubled(coarse: NDArray, shape: tuple[int, ...]) -> NDArray:
+    """Linearly interpolated, each value in the middle of the 2 x 2 x 2 voxels that it stands for."""
+    found = coarse
+    for axis, count in enumerate(shape):
+        at = np.clip((np.arange(count) - 0.5) / 2, 0, found.shape[axis] - 1)
+        low = np.minimum(at.astype(np.intp), max(found.shape[axis] - 2, 0))
+        high = np.minimum(low + 1, found.shape[axis] - 1)
+        weight = (at - low).astype(np.float32).reshape([-1 if a == axis else 1 for a in range(3)])
+        found = (1 - weight) * found.take(low, axis) + weight * found.take(high, axis)
+    return found
+
+
 MAPS: dict[str, Callable[[Place, NDArray], NDArray]] = {
     "points": lambda place, image: heat(place),  # noqa: ARG005
     "box": box,
     "ellipsoid": ellipsoid,
     "likelihood": likelihood,
+    "sides": sides,
 }
 """Name to map (a, b, c) float32 of the points and of the normalised first image."""
