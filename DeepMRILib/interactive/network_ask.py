@@ -19,6 +19,7 @@ from DeepMRILib.volume import Volume
 
 _ATTEMPTS = 12
 _SLACK = 1.03
+_COARSEST = 4.0  # times the plan's voxels; beyond, a lesion is a few voxels
 
 
 @dataclass(frozen=True)
@@ -140,16 +141,22 @@ def prepared_within(
             break
         factor = _SLACK * max(voxels / most, 1.1) ** (1 / 3)
         coarser = replace(coarser, spacing=tuple(edge * factor for edge in coarser.spacing))
+        if max(coarser.spacing) > _COARSEST * max(plan.spacing):
+            raise InputError(_too_little(most, voxels))
         ready = prepare(images, points, coarser, negative=negative, label=label)
     else:
-        raise InputError(
-            f"memory_limit leaves room for {most} voxels, and the network needs at least "
-            f"{int(np.prod(ready.input.shape[1:]))} for this case. Set a higher limit."
-        )
+        raise InputError(_too_little(most, voxels))
     if coarser is plan:
         return ready, ()
     ratio = coarser.spacing[0] / plan.spacing[0]
     return ready, (f"To keep within memory_limit, a case was looked at with voxels {ratio:.2f} times as long.",)
+
+
+def _too_little(most: int, voxels: int) -> str:
+    return (
+        f"memory_limit leaves room for {most} voxels, and a case has {voxels} even when looked at coarsely. Set a "
+        "higher limit."
+    )
 
 
 def _told(plan: NetworkPlan, negative: ArrayLike | None, others: Sequence[NDArray]) -> NDArray | None:

@@ -504,7 +504,7 @@ def set_entry(card: dict, path: str, value: Any) -> None:
         ("extra.plan.normalisation", [{"kind": "zscore", "sd": 0}], "divides by 0"),
         ("extra.folds", [], "folds are"),
         ("extra.folds", [0, 0], "folds are"),
-        ("extra.folds", [0, 5], "lacks the weights fold5"),
+        ("extra.folds", [0, 5], "unknown weights fold1"),
         ("extra.postprocessing", "magic", "postprocessing is 'magic'"),
         ("extra.provenance", "me", "provenance is a str"),
         ("extra.provenance.job", KeyError, "lacks the entry job"),
