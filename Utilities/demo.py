@@ -16,12 +16,13 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "Utilities")]
 
+import demo_interactive
 import demo_ivim
 from demo_chapter import Book, Chapter, command_list, folders
 
 from DeepMRILib.results import RESULT_FILE
 
-CHAPTERS: tuple[Chapter, ...] = (demo_ivim.CHAPTER,)
+CHAPTERS: tuple[Chapter, ...] = (demo_ivim.CHAPTER, demo_interactive.CHAPTER)
 
 
 def main() -> int:

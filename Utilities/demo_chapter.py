@@ -6,7 +6,7 @@ import html
 import importlib.util
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +14,6 @@ from matplotlib.figure import Figure
 
 from DeepMRILib import cli
 from DeepMRILib.report import Report
-from DeepMRILib.tables import Table
 
 STYLE = """<style>
 h2 { font-size: 1.5rem; margin-top: 4rem; padding-top: 1.5rem; border-top-width: 3px; }
@@ -98,8 +97,9 @@ class Chapter:
         title: its heading.
         packages: what its networks need.
         networks: what is left out without them, in words.
-        commands: the words after ``deepmri`` by the folder that each command makes; asked for with the chapter's
-            folder, whether there are networks, and whether it should be small and quick.
+        commands: the folder that each command makes, and its words after ``deepmri``; asked for with the chapter's
+            folder, whether there are networks, and whether it should be small and quick. The next is asked for when the
+            one before has run, so that it can be made from its result.
         write: adds the chapter to the page from what the commands left: the page, the chapter's folder, its commands.
     """
 
@@ -107,7 +107,7 @@ class Chapter:
     title: str
     packages: tuple[str, ...]
     networks: str
-    commands: Callable[[Path, bool, bool], dict[str, list[str]]]
+    commands: Callable[[Path, bool, bool], Iterable[tuple[str, list[str]]]]
     write: Callable[[Book, Path, list[Step]], None]
 
     def run(self, folder: Path, *, network: bool, quick: bool) -> list[Step]:
@@ -118,7 +118,7 @@ class Chapter:
         """
         folder.mkdir(parents=True)
         steps = []
-        for name, words in self.commands(folder, network, quick).items():
+        for name, words in self.commands(folder, network, quick):
             command = [*words, "-o", str(folder / name)]
             print("deepmri " + " ".join(command), flush=True)
             started = time.perf_counter()
@@ -141,11 +141,6 @@ class Chapter:
 def command_list(steps: list[Step]) -> dict[str, str]:
     """The commands as they were given."""
     return {f"Command {n}": "deepmri " + " ".join(step.command) for n, step in enumerate(steps, 1)}
-
-
-def times_table(steps: list[Step]) -> Table:
-    """How long each chapter's command took."""
-    return Table.from_rows([{"made": step.name, "command": step.seconds} for step in steps], {"command": "s"})
 
 
 def folders(folder: Path) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from demo_chapter import Chapter
@@ -13,8 +14,8 @@ QUICK_EVALUATION = ["--snr", "20", "--n", "300", "--squares-size", "20", "--trai
                     "--epochs", "1", "--training-voxels", "2000"]  # fmt: skip
 
 
-def commands(folder: Path, network: bool, quick: bool) -> dict[str, list[str]]:
-    """The commands by the folder that each of them makes."""
+def commands(folder: Path, network: bool, quick: bool) -> Iterable[tuple[str, list[str]]]:
+    """The folder that each command makes, and its words."""
     series, organs = folder / "phantom" / "dwi.nii.gz", ["--labels", str(folder / "phantom" / "labels.nii.gz")]
     small, methods = SMALL if quick else [], ["lsq", "segmented", "bayes"]
     made = {"phantom": ["ivim", "phantom", *small]}
@@ -28,7 +29,7 @@ def commands(folder: Path, network: bool, quick: bool) -> dict[str, list[str]]:
         made["ivimnet"] = ["ivim", "apply", str(folder / "network"), str(series), *organs]
         methods = [*methods, "ivimnet"]
     made["evaluation"] = ["ivim", "evaluate", "--methods", *methods, *(QUICK_EVALUATION if quick else EVALUATION)]
-    return made
+    return made.items()
 
 
 CHAPTER = Chapter(

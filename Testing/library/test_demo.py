@@ -13,11 +13,21 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 PICTURES = {
     "ivim": {
-        "D", "f", "D_star", "uncertainty", "decay_organs", "decay_voxels", "squares_D", "squares_f", "squares_D_star"
+        "D",
+        "f",
+        "D_star",
+        "uncertainty",
+        "decay_organs",
+        "decay_voxels",
+        "squares_D",
+        "squares_f",
+        "squares_D_star",
     },
-}  # fmt: skip
-"""The pictures of each chapter, and those that a network adds."""
-LEARNED = {"ivim": {"loss"}}
+    "interactive": {"lesions", "outside", "confidence"},
+}
+"""The pictures of each chapter."""
+LEARNED = {"ivim": {"loss"}, "interactive": set()}
+"""Those that networks add."""
 
 
 def start(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -55,6 +65,8 @@ def test_the_demonstration_leaves_its_page_without_networks(tmp_path: Path) -> N
     assert "IVIM-NET" not in page
     for method in ("lsq", "segmented", "bayes"):
         assert (output / "ivim" / method / "regions.csv").is_file()
+    for engine in ("geodesic", "graphcut"):
+        assert (output / "interactive" / f"corrected_{engine}" / "mask.nii.gz").is_file()
 
 
 @pytest.mark.torch
