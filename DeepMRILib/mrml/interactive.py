@@ -10,6 +10,7 @@ import numpy as np
 import slicer
 from numpy.typing import NDArray
 
+from DeepMRILib.errors import InputError
 from DeepMRILib.interactive import InteractiveResult
 from DeepMRILib.interactive.measures import size_of
 from DeepMRILib.interactive.segmenting import UNITS
@@ -216,12 +217,21 @@ def tableOfSegments(segmentationNode: Any, existing: Any = None) -> Any:
     segmentation = segmentationNode.GetSegmentation()
     rows = []
     for segmentId in segmentation.GetSegmentIDs():
-        made = recordOf(segmentationNode, segmentId)
-        if made is not None:
+        size = _sizeOf(segmentationNode, segmentId)
+        if size:
             name = segmentation.GetSegment(segmentId).GetName()
-            rows.append({**made.size, "segment": name, ID_COLUMN: segmentId})
+            rows.append({**size, "segment": name, ID_COLUMN: segmentId})
     table = Table.from_rows(rows, units=UNITS)
     return tableFromColumns(table.columns, f"{nodeName(segmentationNode)} sizes", units=table.units, existing=existing)
+
+
+def _sizeOf(node: Any, segmentId: str) -> dict[str, Any]:
+    """The measured size of a segment that was made from points; nothing where others have damaged its record."""
+    try:
+        made = recordOf(node, segmentId)
+    except InputError:
+        return {}
+    return made.size if made is not None and set(UNITS) <= set(made.size) else {}
 
 
 def summary(result: InteractiveResult, seconds: float | None = None) -> str:

@@ -1,7 +1,8 @@
 """What a segmentation from points is given: points in the image's own frame, and the part of the image around them.
 
 An image of 512 x 512 x 300 voxels never travels: only a box is copied, which is exactly the box that the segmentation
-would choose in the whole image, so that the answer is the same to the voxel.
+would choose in the whole image, so that the answer is the same to the voxel. Only a network with a grid of its own may
+count its voxels from another place then.
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ import slicer
 from numpy.typing import NDArray
 
 from DeepMRILib.errors import InputError
-from DeepMRILib.interactive.crop import box_around, cropped
+from DeepMRILib.interactive.crop import cropped
+from DeepMRILib.interactive.looked_at import part_around
 from DeepMRILib.interactive.options import SegmentOptions
 from DeepMRILib.interactive.prompts import Prompts
 from DeepMRILib.mrml.frames import gridPositions, movedPoints, transformBetween
@@ -72,10 +74,10 @@ def croppedInputs(
 
     Raises:
         InputError: an image that does not reach the points.
+        WeightsError: the model that was given is missing or damaged.
     """
     volume = volumeFromNode(volumeNode)
-    box = box_around(volume.voxel_from_ras(prompts.all_positive), volume, options)
-    part = cropped(volume, box)
+    part = cropped(volume, part_around(volume, prompts, options, model))
     images = tuple(channelPart(node, volumeNode, part) for node in channels)
     return {
         # in one piece: a view with gaps takes ten times as long to be written for the worker (8 against 0.8 ms)

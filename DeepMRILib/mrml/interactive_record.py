@@ -98,16 +98,21 @@ def keepRecord(node: Any, segmentId: str, prompted: Prompted, volumeNode: Any) -
     node.SetNodeReferenceID(_role(segmentId), volumeNode.GetID())
 
 
+def hasRecord(node: Any, segmentId: str) -> bool:
+    """Whether a segment was made from points."""
+    segment = node.GetSegmentation().GetSegment(segmentId) if node is not None else None
+    return segment is not None and segment.HasTag(RECORD_TAG)
+
+
 def recordOf(node: Any, segmentId: str) -> Prompted | None:
     """What a segment was made from; None where it was not made here.
 
     Raises:
         InputError: the record cannot be understood.
     """
-    segment = node.GetSegmentation().GetSegment(segmentId) if node is not None else None
-    if segment is None or not segment.HasTag(RECORD_TAG):
+    if not hasRecord(node, segmentId):
         return None
-    return Prompted.fromText(_tag(segment, RECORD_TAG))
+    return Prompted.fromText(_tag(node.GetSegmentation().GetSegment(segmentId), RECORD_TAG))
 
 
 def imageOf(node: Any, segmentId: str) -> Any:

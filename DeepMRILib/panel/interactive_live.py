@@ -22,7 +22,7 @@ from DeepMRILib.errors import DeepMRIError, InputError
 from DeepMRILib.interactive.points import FEWEST
 from DeepMRILib.mrml.interactive import summary, tableOfSegments
 from DeepMRILib.mrml.interactive_history import placedCount, pointsState
-from DeepMRILib.mrml.interactive_record import recordOf
+from DeepMRILib.mrml.interactive_record import hasRecord
 from DeepMRILib.mrml.interactive_segments import isFilled
 from DeepMRILib.panel.follower import Follower
 from DeepMRILib.panel.live_actions import UserActions
@@ -197,7 +197,7 @@ class LiveSegmentation:
         self._say(isPreview=False, isError=False, text="", lastSeconds=None, expectedSeconds=None)
         self._isForeign = False
         if isFilled(parameters.segmentation, parameters.segment):
-            self._isForeign = recordOf(parameters.segmentation, parameters.segment) is None
+            self._isForeign = not hasRecord(parameters.segmentation, parameters.segment)
             request = self._request(parameters)
             self._done = None if request is None else request.key
 

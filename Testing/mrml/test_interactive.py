@@ -304,6 +304,14 @@ def test_a_segment_that_was_not_made_here_has_no_prompts(three) -> None:
         nodes.restorePrompts(mine, segmentId)
 
 
+def test_a_damaged_record_does_not_stop_others(three) -> None:
+    volume, _inside, points, mine = three
+    mine.GetSegmentation().GetNthSegment(0).SetTag("DeepMRI.Prompts", '{"points": 7}')
+    mine.GetSegmentation().GetNthSegment(1).SetTag("DeepMRI.Prompts", '{"points": [], "negative": [], "size": {}}')
+    made = nodes.deliver(segmented(volume, points), volume, segmentationNode=mine)
+    assert made.table.GetNumberOfRows() == 1
+
+
 def test_odd_names_travel(scene, tmp_path) -> None:
     """Bars, colons and quotes would end a tag in a .seg.nrrd file."""
     volume, _inside, points = ballNodes()
