@@ -121,10 +121,16 @@ class LiveSegmentation:
     # ---- what the panel calls
 
     def refresh(self, parameters: Any) -> None:
-        """Follow what is chosen now; call it from ``updatePanel``. Changed settings start a new run."""
-        if not parameters.live or parameters.inputVolume is None or parameters.points is None:
+        """Follow what is chosen now; call it from ``updatePanel``. Changed settings start a new run.
+
+        Where the user wants no live segmentation, actions are still kept, to be taken back.
+        """
+        if parameters.inputVolume is None or parameters.points is None:
             self.stop()
             return
+        if not parameters.live:
+            self._drop()
+            self._wanted, self._seen = "", None
         if self._target != targetOf(parameters):
             self._adopt(parameters)
         lists = _lists(parameters)
@@ -198,7 +204,7 @@ class LiveSegmentation:
         self._isForeign = False
         if isFilled(parameters.segmentation, parameters.segment):
             self._isForeign = not hasRecord(parameters.segmentation, parameters.segment)
-            request = self._request(parameters)
+            request = self._request(parameters) if parameters.live else None
             self._done = None if request is None else request.key
 
     def _onChanged(self) -> None:
@@ -210,7 +216,10 @@ class LiveSegmentation:
         before = (self._done, self._isForeign)
         if self._actions.note(_lists(parameters), parameters.segmentation, ids, before):
             self._isForeign = False
+            self._rest.start()
         self._say()
+        if not parameters.live:
+            return
         request = self._request(parameters)
         if request is None or self._isForeign or request.key in (self._done, self._failed):
             self._wanted = ""
@@ -226,8 +235,9 @@ class LiveSegmentation:
     def _onRest(self) -> None:
         """Nothing has changed for a while: what there is deserves the full answer."""
         self._actions.rest()
-        self._wanted = "full"
-        self._advance()
+        if self._panel.parameters.live:
+            self._wanted = "full"
+            self._advance()
 
     def _advance(self) -> None:
         """Begin the run that is wanted, once there is room."""

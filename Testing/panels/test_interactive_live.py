@@ -232,6 +232,24 @@ def test_the_first_segment_goes_with_the_point_that_made_it(bench: Bench) -> Non
     assert bench.points.GetNumberOfControlPoints() == 5
 
 
+def test_actions_are_kept_while_it_is_off(bench: Bench) -> None:
+    bench.choose()
+    bench.settled()
+    before = bench.voxels()
+    bench.parameters.live = False
+    bench.move(0, (2, 0, 0))
+    bench.settled()
+    assert np.array_equal(bench.voxels(), before)
+    assert bench.live.state.canUndo
+    bench.parameters.live = True
+    bench.settled()
+    assert np.array_equal(bench.voxels(), bench.inProcess())
+    bench.live.undo()
+    bench.settled()
+    assert np.allclose(bench.points.GetNthControlPointPositionWorld(0), bench.placed[0])
+    assert np.array_equal(bench.voxels(), before)
+
+
 def test_a_point_outside_is_named_and_the_segment_stands(bench: Bench) -> None:
     bench.choose()
     bench.settled()
