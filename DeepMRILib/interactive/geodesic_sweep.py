@@ -1,8 +1,8 @@
 """Geodesic distances by sweeping planes to and fro along each axis, for several sets of seeds at once.
 
 A sweep lets each plane look back at the nine neighbours of each voxel in the plane before (Criminisi et al., GeoS, ECCV
-2008); six sweeps, to and fro along three axes, use all 26 neighbours. Every value that a sweep writes is the length of a
-way that exists, so the values fall towards the true distances, and repeating until nothing changes reaches them.
+2008); six sweeps, to and fro along three axes, use all 26 neighbours. Every value that a sweep writes is the length of
+a way that exists, so the values fall towards the true distances, and repeating until nothing changes reaches them.
 """
 
 from __future__ import annotations
