@@ -150,7 +150,8 @@ class InteractiveSegWidget(JobPanel):
         try:
             self.lesions.goTo(self.parameters, segmentId)
         except InputError as error:
-            self.addLog(str(error))
+            self.bar.showIdle(str(error), error=True)
+            self.refresh()  # the box shows again what is chosen
 
     def onLive(self, state: LiveState) -> None:
         """Show what the live segmentation does."""

@@ -113,6 +113,8 @@ class Panel:
         self.click(self.points[1][list(ORDER)])
         self.wait()
         self.parameters.otherPoints = [first]
+        self.widget.bar.applyButton.click()
+        slicerapp.wait_until(lambda: not self.widget.runner.isBusy(), 60, "the job")
         self.wait()
         panel = self.loaded.grab(self.place / "panel.png")
         beside(panel, self.views("two"), FOLDER / "InteractiveSeg-two.png")

@@ -71,6 +71,11 @@ class Told:
         lines = [f"{FAULT_SIGN} {html.escape(sentence)}" for sentence in self.faults]
         return "<br>".join([*lines, html.escape(self.following)] if self.following else lines)
 
+    @property
+    def essence(self) -> tuple[Any, ...]:
+        """All but the exact places, which change at every move of the mouse."""
+        return tuple((slot.text, slot.state) for slot in self.slots), self.faults, self.following
+
     def says(self, text: str) -> bool:
         """Whether a message only repeats what is said here."""
         return any(text.startswith(sentence) for sentence in self.faults)

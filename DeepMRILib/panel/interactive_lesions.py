@@ -70,6 +70,8 @@ class Lesions:
         found = segmentOfPoints(points, segmentation)
         if other:
             self._change(parameters, negativePoints=negativeOf(points), segment=found)
+            if len(parameters.otherPoints):
+                parameters.otherPoints = []  # they were segmented together with the one before
         elif moved or (self._known and segmentation is not self._segmentation):
             self._change(parameters, segment=found or _existing(segmentation, parameters.segment))
         linkNegative(points, parameters.negativePoints)

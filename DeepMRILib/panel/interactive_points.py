@@ -72,8 +72,8 @@ class PointsSection:
         self._ui.hintsLabel.setVisible(bool(told.text))
         self._showOthers(parameters)
         _name(told.slots)
-        if told != self.told:
-            self.told = told
+        before, self.told = self.told, told
+        if told.essence != before.essence:
             self._panel.refresh()  # what Apply still needs hangs on the points, too
         # Six are there: the mouse is free to drag them, until the button is pressed for a further one.
         if parameters.points is None or parameters.points.GetNumberOfDefinedControlPoints() < FEWEST:
@@ -100,8 +100,8 @@ class PointsSection:
     def stop(self) -> None:
         """Follow nothing while the user is elsewhere, and place nothing there."""
         self._follower.stop()
-        self._inside.stop()
-        self._outside.stop()
+        self._inside.release()
+        self._outside.release()
 
     def dispose(self) -> None:
         """The panel goes."""
@@ -170,6 +170,11 @@ class _Placing:
         if self.isPlacing():
             self._placeWidget.setPlaceModeEnabled(False)
         self._show(False)
+
+    def release(self) -> None:
+        """Let go of the list, too."""
+        self.stop()
+        self._placeWidget.setCurrentNode(None)
 
     def _onClicked(self, checked: bool) -> None:
         if checked:

@@ -220,9 +220,13 @@ def test_lesions_that_compete_are_segmented_together(done) -> None:
     done.ui.otherPointsList.item(0).setCheckState(qt.Qt.Checked)
     done.done()
     assert list(done.parameters.otherPoints) == [first]
+    done.bar.applyButton.click()
+    done.wait(lambda: not done.widget.runner.isBusy(), 30, "the job")
     ids = done.parameters.segmentation.GetSegmentation().GetSegmentIDs()
     assert len(ids) == 2
     assert not (done.mask(ids[0]) & done.mask(ids[1])).any()
+    done.ui.newLesionButton.click()
+    assert list(done.parameters.otherPoints) == []
 
 
 def test_without_live_nothing_happens_until_apply(panel) -> None:
@@ -354,6 +358,18 @@ def test_points_of_a_segment_are_restored_where_its_list_is_gone(done) -> None:
     done.ui.segmentBox.setCurrentIndex(1)
     assert parameters.segment == segment
     assert np.allclose(positions(parameters.points), before, atol=1e-3)
+
+
+def test_a_segment_whose_image_is_gone_says_so(done) -> None:
+    import slicer
+
+    slicer.mrmlScene.RemoveNode(done.parameters.points)
+    slicer.mrmlScene.RemoveNode(done.image)
+    done.settle()
+    done.ui.segmentBox.setCurrentIndex(1)
+    assert "is not in the scene" in done.bar.statusLabel.text
+    assert done.parameters.points is None
+    assert done.ui.segmentBox.currentIndex == 0
 
 
 def test_who_leaves_and_comes_back_finds_the_lesion_again(done) -> None:
