@@ -133,7 +133,8 @@ def write_model(folder: Path, found: TrainResult, options: argparse.Namespace) -
         source="DeepMRI, Utilities/train_interactive_small.py; architecture: DynUNet of MONAI; points as in "
         "InteractiveNet (Spaanderman et al., arXiv 2402.07746)",
         training_data=f"{options.lesions} generated lesions (DeepMRILib.interactive.lesions) with points placed "
-        f"{DRAWS} times in each, those whose margin is visible, {2 * steps} samples drawn from them with augmentation. No image of a patient.",
+        f"{DRAWS} times in each, those whose margin is visible; {2 * steps} samples drawn from them with augmentation. No image of a "
+        "patient.",
         metrics={"Dice, generated lesions held out: mean": round(1 - found.best_loss, 4)},
     )
     with replacing_folder(folder) as place:

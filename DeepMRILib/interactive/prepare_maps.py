@@ -9,16 +9,17 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from DeepMRILib.interactive import seeds
 from DeepMRILib.interactive.geodesic_sweep import all_costs, swept
 
 USUAL_DEPTH = 5.0
 """mm that the points lie inside the margin, as InteractiveNet has it."""
 HEAT = 4.0
 """Standard deviation in mm of the Gaussian around a point."""
-NEGATIVE_RADIUS = 2.0
+NEGATIVE_RADIUS, SLACK, ROOM = 2.0, 3.0, 1.5
 EDGE_WEIGHT, ROUNDS = 0.9, 2
-"""Of the map of two-sided geodesic distances."""
+"""Of the map of two sides: mm around negative points, mm beyond the expected box and times the expected ellipsoid where
+a lesion surely ends, and the weight and rounds of its geodesic distances. A trained network needs the same ones."""
+_FAR = np.float32(1e6)
 _BINS = 64
 _RANGE = 4.0
 _LEAST_HALF = 2.0
@@ -112,16 +113,45 @@ def sides(place: Place, image: NDArray) -> NDArray:
     spacing = tuple(2 * edge for edge in place.spacing)
     coarse = _halved(image)
     points, outside = ((each - 0.5) / 2 for each in (place.points, place.outside))
-    within = seeds.star(points, coarse.shape)
-    beyond = seeds.beyond(points, coarse.shape, spacing, USUAL_DEPTH)
-    for axis in range(3):
-        np.moveaxis(beyond, axis, 0)[[0, -1]] = True
-    if len(outside):
-        beyond |= seeds.ball(outside, coarse.shape, spacing, NEGATIVE_RADIUS)
+    within = _star(points, coarse.shape)
+    beyond = _beyond(Place(coarse.shape, points, spacing, outside))
     start = np.where(np.stack([beyond & ~within, within]), np.float32(0), np.float32(np.inf))
     costs = all_costs(coarse[..., None], spacing, EDGE_WEIGHT)
-    out, inside = swept(start, costs, rounds=ROUNDS, report=lambda done: None)  # noqa: ARG005
+    # without a voxel that is surely outside, all is inside
+    out, inside = np.minimum(swept(start, costs, rounds=ROUNDS), _FAR)
     return _doubled(out / np.maximum(out + inside, np.float32(1e-6)), image.shape)
+
+
+def _star(points: NDArray, shape: tuple[int, int, int]) -> NDArray:
+    """The voxels on straight lines from the points to their mean."""
+    found = np.zeros(shape, dtype=bool)
+    middle = points.mean(axis=0)
+    for point in points:
+        steps = int(np.ceil(np.abs(point - middle).max())) * 2 + 1
+        line = point + np.linspace(0.0, 1.0, steps)[:, None] * (middle - point)
+        found[_nearest(line, shape)] = True
+    return found
+
+
+def _beyond(place: Place) -> NDArray:
+    """Where no lesion is: far outside of the box and of the ellipsoid that the points allow, and at negative points."""
+    edges = np.array(place.spacing)
+    half = np.ptp(place.points, axis=0) * edges / 2 + USUAL_DEPTH
+    offsets = place.offsets(place.centre)
+    found = sum((d / np.float32(h)) ** 2 for d, h in zip(offsets, half, strict=True)) > ROOM**2
+    for d, h in zip(offsets, half, strict=True):
+        found = found | (np.abs(d) > h + SLACK)
+    for axis in range(3):
+        np.moveaxis(found, axis, 0)[[0, -1]] = True
+    for point in place.outside:
+        found |= sum(d**2 for d in place.offsets(point)) <= NEGATIVE_RADIUS**2
+    found[_nearest(place.outside, place.shape)] = True
+    return found
+
+
+def _nearest(points: NDArray, shape: tuple[int, int, int]) -> tuple[NDArray, ...]:
+    """The index of the voxels nearest to points (n, 3)."""
+    return tuple(np.clip(np.rint(points).astype(int), 0, np.array(shape) - 1).T)
 
 
 def _halved(image: NDArray) -> NDArray:
