@@ -30,6 +30,7 @@ from DeepMRILib.volume import unique_names
 NETWORK_PACKAGES = ("monai>=1.5", "safetensors>=0.4")
 OF_DISTANCES = {"depth", "edge_weight", "denoise"}
 """Settings that a network does not have."""
+OF_NETWORKS = {"device", "flips"}
 
 
 class InteractiveSegTask(JobTask):
@@ -94,8 +95,8 @@ class InteractiveSegTask(JobTask):
         return ""
 
     def irrelevant(self, parameters: Any) -> set[str]:
-        """A network has settings of its own; only it computes on a device."""
-        return OF_DISTANCES if parameters.engine == "network" else {"device"}
+        """A network has settings of its own, and the other engines have not all of its."""
+        return OF_DISTANCES if parameters.engine == "network" else OF_NETWORKS
 
     def needsTorch(self, parameters: Any) -> bool:
         """Networks do."""
