@@ -7,11 +7,14 @@ from numpy.typing import NDArray
 
 from DeepMRILib.interactive import seeds
 from DeepMRILib.interactive.engine import Problem
-from DeepMRILib.interactive.geodesic_engine import NEGATIVE_RADIUS, prepared
+from DeepMRILib.interactive.geodesic_engine import prepared
 from DeepMRILib.interactive.geodesic_sweep import all_costs, swept
 from DeepMRILib.progress import Progress
 
 ROUNDS = 2
+"""Of sweeps: the way past a point is short, and need not be exact."""
+NEGATIVE_RADIUS = 2.0
+"""mm around a negative point that surely are background."""
 PRIOR_RIGHT = 0.75
 """An earlier segmentation is believed to be right in three voxels of four: three times the odds for what it says."""
 
@@ -27,9 +30,9 @@ def without_negatives(membership: NDArray, problem: Problem, progress: Progress)
     progress(0.0, "Negative points")
     shape, spacing = problem.shape, problem.spacing
     inside = np.logical_or.reduce([seeds.star(points, shape) for points in problem.points])
-    outside = seeds.ball(problem.negative, shape, spacing, NEGATIVE_RADIUS) & ~inside
+    outside = seeds.balls(problem.negative, shape, spacing, NEGATIVE_RADIUS) & ~inside
     start = np.where(np.stack([outside, inside]), np.float32(0), np.float32(np.inf))
-    costs = all_costs(prepared(problem.image, spacing, problem.options.denoise), spacing, problem.options.edge_weight)
+    costs = all_costs(prepared(problem), spacing, problem.options.edge_weight)
     distances = swept(start, costs, rounds=ROUNDS, report=lambda done: progress(done, "Negative points"))
     found = membership.copy()
     taken = distances[0] < distances[1]

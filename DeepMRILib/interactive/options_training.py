@@ -40,8 +40,8 @@ class TrainOptions:
         advanced=True,
     )
     save_memory: bool = option(
-        False, "Compute parts of the network twice instead of keeping them: about a third of the memory, a third "
-        "more time", advanced=True,
+        False, "Compute parts of the network twice instead of keeping them: up to a third less memory, more time",
+        advanced=True,
     )  # fmt: skip
     memory_limit: float = option(
         0.0, "Cases that would take more memory are looked at more coarsely; 0 refuses what does not fit",

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.ndimage import binary_dilation, binary_erosion
 
 from DeepMRILib import interactive
 from DeepMRILib.errors import DeviceMemoryError, InputError, WeightsError
@@ -157,9 +158,15 @@ def test_an_earlier_segmentation_decides_where_the_network_wavers() -> None:
     assert with_prior(membership, None) is membership
 
 
-def test_a_prior_is_used_and_said(learned: Path, case: tuple) -> None:
-    result = segmented(case, learned, prior=case[1])
-    assert dice(result.mask.array, case[1].array) >= dice(segmented(case, learned).mask.array, case[1].array)
+def test_a_prior_draws_the_margin_towards_itself_and_is_said(learned: Path, case: tuple) -> None:
+    mask = case[1]
+    larger, smaller = (
+        mask.like(shape(mask.array, iterations=2).astype(np.uint8)) for shape in (binary_dilation, binary_erosion)
+    )
+    sizes = [segmented(case, learned, prior=prior).mask.array.sum() for prior in (smaller, None, larger)]
+    assert sizes[0] < sizes[1] < sizes[2]
+    assert sizes[2] < larger.array.sum()  # where the network is sure, it decides
+    result = segmented(case, learned, prior=larger)
     assert any("right in three voxels of four" in note for note in result.provenance.notes)
 
 
