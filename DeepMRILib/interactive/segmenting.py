@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +21,7 @@ from DeepMRILib.interactive.finish import finished
 from DeepMRILib.interactive.looked_at import part_around
 from DeepMRILib.interactive.measures import size_of
 from DeepMRILib.interactive.options import SegmentOptions
-from DeepMRILib.interactive.points import side_names
+from DeepMRILib.interactive.points import points_table
 from DeepMRILib.interactive.prompts import Points, Prompts
 from DeepMRILib.interactive.result import InteractiveResult
 from DeepMRILib.options import to_json, validate
@@ -74,17 +75,30 @@ def segment(
     report(0.0, "Looking at the points")
     prompts = Prompts.of(points_ras, negative_points, volume)
     box = part_around(volume, prompts, options, model)
-    problem = _problem(volume, prompts, box, prior, channels or (), options)
+    problem = _problem(volume, prompts, box, options, prior=prior, channels=channels or ())
     answer = _engine(options, model)(problem, part(progress, 0.05, 0.9))
     labels, confidence = finished(answer.membership, problem)
     report(0.95, "Measuring")
-    return _result(volume, prompts, box, problem, answer, labels, confidence, started)
+    return _result(volume, prompts, _Found(box, problem, answer, labels, confidence), started)
+
+
+@dataclass(frozen=True, eq=False)
+class _Found:
+    """What was looked at and what was found there: labels and confidence (i, j, k) of the box."""
+
+    box: Box
+    problem: Problem
+    answer: Answer
+    labels: NDArray
+    confidence: NDArray
 
 
 def _engine(options: SegmentOptions, model: Path | str | None) -> Engine:
     if options.engine != "network":
         if model is not None:
-            raise InputError(f"A model was given, and the engine {options.engine} uses none. Choose the engine network.")
+            raise InputError(
+                f"A model was given, and the engine {options.engine} uses none. Choose the engine network."
+            )
         engine = ENGINES[options.engine]
         return coarsely(engine) if options.resolution == "preview" else engine
     from DeepMRILib.interactive.network_engine import segment_by_network
@@ -93,7 +107,13 @@ def _engine(options: SegmentOptions, model: Path | str | None) -> Engine:
 
 
 def _problem(
-    volume: Volume, prompts: Prompts, box: Box, prior: Volume | None, channels: Sequence[Image], options: SegmentOptions
+    volume: Volume,
+    prompts: Prompts,
+    box: Box,
+    options: SegmentOptions,
+    *,
+    prior: Volume | None,
+    channels: Sequence[Image],
 ) -> Problem:
     start = np.array(box.start, dtype=float)
     negative = volume.voxel_from_ras(prompts.negative) if len(prompts.negative) else np.zeros((0, 3))
@@ -121,22 +141,13 @@ def _prior(prior: Volume | None, volume: Volume, box: Box, labels: int) -> NDArr
     return np.where(known, inside, 0).astype(np.uint8)
 
 
-def _result(
-    volume: Volume,
-    prompts: Prompts,
-    box: Box,
-    problem: Problem,
-    answer: Answer,
-    labels: NDArray,
-    confidence: NDArray,
-    started: float,
-) -> InteractiveResult:
-    names = list(prompts.positive)
+def _result(volume: Volume, prompts: Prompts, found: _Found, started: float) -> InteractiveResult:
+    names, problem, answer = list(prompts.positive), found.problem, found.answer
     mask = np.zeros(volume.shape, dtype=np.uint8)
-    mask[box.slices] = labels
+    mask[found.box.slices] = found.labels
     sure = np.zeros(volume.shape, dtype=np.float32)
-    sure[box.slices] = confidence
-    sizes = [size_of(labels == number, problem.affine) for number in range(1, len(names) + 1)]
+    sure[found.box.slices] = found.confidence
+    sizes = [size_of(found.labels == number, problem.affine) for number in range(1, len(names) + 1)]
     seconds = time.perf_counter() - started
     rows = [{"segment": name, **size, "seconds": seconds} for name, size in zip(names, sizes, strict=True)]
     return InteractiveResult(
@@ -155,24 +166,13 @@ def _result(
                 "points": {name: len(points) for name, points in prompts.positive.items()},
                 "negative_points": len(prompts.negative),
                 "prior": problem.prior is not None,
-                "looked_at": {"start": list(box.start), "stop": list(box.stop)},
+                "looked_at": {"start": list(found.box.start), "stop": list(found.box.stop)},
             },
             notes=answer.notes,
         ),
         mask=LabelVolume(mask, volume.affine, dict(enumerate(names, start=1))),
         confidence=Volume(sure, volume.affine),
         table=Table.from_rows(rows, units=UNITS),
-        points=_points_table(prompts),
+        points=points_table(prompts.positive, prompts.negative),
         part=Volume(problem.image if problem.image.shape[3] > 1 else problem.image[..., 0], problem.affine),
     )
-
-
-def _points_table(prompts: Prompts) -> Table:
-    """Every point with its label and the side of the lesion that it marks."""
-    rows = []
-    for label, points in prompts.positive.items():
-        for name, point in zip(side_names(points), points, strict=True):
-            rows.append({"segment": label, "name": name, **dict(zip("ras", point.tolist(), strict=True))})
-    for point in prompts.negative:
-        rows.append({"segment": "", "name": "negative", **dict(zip("ras", point.tolist(), strict=True))})
-    return Table.from_rows(rows, units=dict.fromkeys("ras", "mm"))
