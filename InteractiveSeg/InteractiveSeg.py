@@ -19,8 +19,10 @@ except ModuleNotFoundError:
 
 from DeepMRILib.errors import InputError
 from DeepMRILib.interactive import SegmentOptions
-from DeepMRILib.interactive.synthetic import synthetic_points
+from DeepMRILib.mrml.interactive import phantomNodes
+from DeepMRILib.mrml.interactive_inputs import furtherImages
 from DeepMRILib.mrml.interactive_record import recordOf
+from DeepMRILib.mrml.interactive_training import SAMPLE, SAMPLE_NAME
 from DeepMRILib.mrml.points import fiducialsFromPoints, pointsFromFiducials
 from DeepMRILib.mrml.segments import maskFromSegment
 from DeepMRILib.panel.base import JobPanel
@@ -32,7 +34,6 @@ from DeepMRILib.panel.interactive_live import LiveSegmentation, LiveState
 from DeepMRILib.panel.interactive_network import ENGINE, NetworkChoice
 from DeepMRILib.panel.interactive_points import PointsSection, Shortcuts
 from DeepMRILib.panel.interactive_readout import liveText, sizeText
-from DeepMRILib.panel.interactive_sample import furtherImages, sampleNodes
 from DeepMRILib.panel.interactive_source import SourceSection
 from DeepMRILib.panel.interactive_task import InteractiveSegTask
 from DeepMRILib.panel.logic import JobLogic
@@ -42,7 +43,6 @@ from DeepMRILib.panel.segment_box import SegmentBox
 from DeepMRILib.panel.task import JobTask
 from DeepMRILib.panel.views import showVolume
 
-SAMPLE = "InteractiveSegLesion"
 NETWORK_HELP = "The trained network that segments: the one that comes with DeepMRI, or one of your own."
 KEYS = {"P": "placeButton", "N": "placeNegativeButton", "L": "newLesionButton", "Ctrl+Z": "undoButton"}
 TOOLS: dict[str, Any] = {
@@ -81,20 +81,20 @@ def registerSampleData() -> None:
 
     SampleData.SampleDataLogic.registerCustomSampleDataSource(
         category="DeepMRI",
-        sampleName=SAMPLE,
-        thumbnailFileName=str(Path(__file__).parent / "Resources" / "Icons" / f"{SAMPLE}.png"),
+        sampleName=SAMPLE_NAME,
+        thumbnailFileName=str(Path(__file__).parent / "Resources" / "Icons" / f"{SAMPLE_NAME}.png"),
         uris="",
-        fileNames=SAMPLE,
-        nodeNames=SAMPLE,
+        fileNames=SAMPLE_NAME,
+        nodeNames=SAMPLE_NAME,
         customDownloader=loadSample,
     )
 
 
 def loadSample(source: Any = None) -> list[Any]:  # noqa: ARG001 - Slicer hands over the source
     """Compute the image with a lesion and add it to the scene, with its true outline as a hidden segmentation."""
-    made = sampleNodes(SAMPLE)
-    showVolume(made[0])
-    return list(made)
+    image, truth, _none = phantomNodes(SAMPLE, withPoints=False)
+    showVolume(image)
+    return [image, truth]
 
 
 class InteractiveSegLogic(InteractiveSegTask, JobLogic):
@@ -232,9 +232,8 @@ class InteractiveSegTest(ScriptedLoadableModuleTest):
     def setUp(self) -> None:
         """Start from the sample data and six points inside its lesion."""
         slicer.mrmlScene.Clear()
-        self.image, self.truth = sampleNodes(SAMPLE)
-        self.known = maskFromSegment(self.truth, self.truth.GetSegmentation().GetNthSegmentID(0), self.image)
-        self.points = fiducialsFromPoints(synthetic_points(self.known), "lesion", referenceVolume=self.image)
+        self.image, truth, (self.points, _second) = phantomNodes(SAMPLE)
+        self.known = maskFromSegment(truth, truth.GetSegmentation().GetNthSegmentID(0), self.image)
 
     def runTest(self) -> None:
         """Run all."""

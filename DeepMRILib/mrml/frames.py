@@ -10,11 +10,13 @@ import vtk.util.numpy_support
 from numpy.typing import NDArray
 
 NEARLY = 1e-6  # voxels; what an affine and its inverse lose to rounding
+AT_ONCE = 2_000_000  # voxels that are looked up at a time: 50 bytes each
+
+Transform = NDArray | vtk.vtkGeneralTransform
+"""From the frame of one node to that of another: a matrix (4, 4), or a deformation."""
 
 
-def transformBetween(
-    source: slicer.vtkMRMLTransformableNode, target: slicer.vtkMRMLTransformableNode
-) -> NDArray | vtk.vtkGeneralTransform:
+def transformBetween(source: slicer.vtkMRMLTransformableNode, target: slicer.vtkMRMLTransformableNode) -> Transform:
     """What takes positions in one node's own frame to another's: a matrix (4, 4), or a deformation."""
     transform = vtk.vtkGeneralTransform()
     between = slicer.vtkMRMLTransformNode
@@ -25,7 +27,7 @@ def transformBetween(
     return transform
 
 
-def movedPoints(points: NDArray, transform: NDArray | vtk.vtkGeneralTransform) -> NDArray:
+def movedPoints(points: NDArray, transform: Transform) -> NDArray:
     """Points (n, 3) through the result of ``transformBetween``."""
     if isinstance(transform, np.ndarray):
         return points @ transform[:3, :3].T + transform[:3, 3]
@@ -43,11 +45,7 @@ def gridPositions(shape: tuple[int, int, int], affine: NDArray) -> NDArray:
 
 
 def sampledNearest(
-    array: NDArray,
-    affine: NDArray,
-    shape: tuple[int, int, int],
-    target: NDArray,
-    transform: NDArray | vtk.vtkGeneralTransform,
+    array: NDArray, affine: NDArray, shape: tuple[int, int, int], target: NDArray, transform: Transform
 ) -> NDArray:
     """The voxels of an image at those of another grid, each the nearest one; 0 outside of the image.
 
@@ -61,7 +59,22 @@ def sampledNearest(
         offset = np.rint(matrix[:3, 3])
         if np.abs(matrix[:3, :3] - np.eye(3)).max() * max(shape) < 1e-3 and np.abs(matrix[:3, 3] - offset).max() < 1e-3:
             return _shifted(array, offset.astype(int), shape)
-        indices = gridPositions(shape, matrix)
+    found = np.zeros(shape, dtype=array.dtype)
+    step = max(1, AT_ONCE // max(1, shape[0] * shape[1]))
+    for first in range(0, shape[2], step):
+        slab = found[:, :, first : first + step]
+        start = target.copy()
+        start[:3, 3] += target[:3, 2] * first
+        slab[...] = _lookedUp(array, affine, slab.shape, start, transform)
+    return found
+
+
+def _lookedUp(
+    array: NDArray, affine: NDArray, shape: tuple[int, int, int], target: NDArray, transform: Transform
+) -> NDArray:
+    """As ``sampledNearest``, all at once."""
+    if isinstance(transform, np.ndarray):
+        indices = gridPositions(shape, np.linalg.solve(affine, transform @ target))
     else:
         positions = movedPoints(gridPositions(shape, target), transform)
         indices = np.linalg.solve(affine, np.c_[positions, np.ones(len(positions))].T)[:3].T

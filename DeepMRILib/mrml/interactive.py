@@ -26,7 +26,6 @@ from DeepMRILib.mrml.interactive_record import (
     segmentOfPoints,
 )
 from DeepMRILib.mrml.interactive_segments import (
-    BINARY,
     checkWritable,
     orientedImage,
     placedIn,
@@ -36,6 +35,7 @@ from DeepMRILib.mrml.interactive_segments import (
 from DeepMRILib.mrml.interactive_training import MASS, exportCase, phantomNodes, syntheticPoints
 from DeepMRILib.mrml.nodes import newNode, nodeName
 from DeepMRILib.mrml.points import pointsFromFiducials
+from DeepMRILib.mrml.segment_voxels import BINARY
 from DeepMRILib.mrml.tables import tableFromColumns
 from DeepMRILib.mrml.terminology import ALTERED, terminologyEntry
 from DeepMRILib.mrml.transaction import remember

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import slicer
+import slicer.util
 from numpy.typing import NDArray
 
 from DeepMRILib.errors import InputError
@@ -29,6 +30,15 @@ from DeepMRILib.volume import LabelVolume, Volume
 
 PointNodes = Any
 """A point list, or point lists by the name of their segment."""
+
+
+def furtherImages(volumeNode: slicer.vtkMRMLVolumeNode | None) -> list[slicer.vtkMRMLScalarVolumeNode]:
+    """What can be a further image of the same place: the other images with one value per voxel."""
+    if volumeNode is None:
+        return []
+    nodes = slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode")
+    single = (node for node in nodes if node.GetClassName() == "vtkMRMLScalarVolumeNode" and node.GetImageData())
+    return [node for node in single if node is not volumeNode]
 
 
 def promptsFromNodes(

@@ -16,11 +16,9 @@ from numpy.typing import NDArray
 from DeepMRILib.errors import InputError
 from DeepMRILib.mrml.frames import gridPositions, movedPoints, sampledNearest, transformBetween
 from DeepMRILib.mrml.nodes import nodeName
-from DeepMRILib.mrml.volumes import volumeFromNode
+from DeepMRILib.mrml.segment_voxels import BINARY, SURFACE, filledBox, segmentNumbers
 from DeepMRILib.volume import Volume
 
-BINARY = slicer.vtkSegmentationConverter.GetSegmentationBinaryLabelmapRepresentationName()
-SURFACE = slicer.vtkSegmentationConverter.GetSegmentationClosedSurfaceRepresentationName()
 SAME_ANGLE = 1e-4
 """Axes that are that far from a right angle (cosine) are sheared: no grid of a segment can be."""
 
@@ -97,7 +95,7 @@ def orientedImage(mask: NDArray, affine: NDArray, start: NDArray) -> slicer.vtkO
     """
     image = slicer.vtkOrientedImageData()
     image.SetGeometryFromImageToWorldMatrix(slicer.util.vtkMatrixFromArray(affine))
-    box = _filled(mask)
+    box = filledBox(mask)
     part = mask[box]
     first = np.array(start) + [found.start for found in box]
     bounds = np.stack([first, first + part.shape - 1], axis=1) if part.size else np.tile([0, -1], (3, 1))
@@ -140,82 +138,8 @@ def voxelsOf(
     part: Volume,
 ) -> NDArray:
     """(i, j, k) bool: where a part of an image belongs to any of these segments; only that part is looked at."""
-    segmentation = node.GetSegmentation()
-    found = np.zeros(part.shape, dtype=bool)
-    backward = transformBetween(volumeNode, node)
-    for layer in range(segmentation.GetNumberOfLayers()):
-        ids = [name for name in segmentation.GetSegmentIDsForLayer(layer) if name in segmentIds]
-        image = segmentation.GetLayerDataObject(layer)
-        if not ids or not isinstance(image, slicer.vtkOrientedImageData) or not image.GetNumberOfPoints():
-            continue
-        labels = [segmentation.GetSegment(name).GetLabelValue() for name in ids]
-        array, affine = _arrayOf(image)
-        found |= np.isin(sampledNearest(array, affine, part.shape, part.affine, backward), labels)
-    return found
-
-
-def segmentMask(node: slicer.vtkMRMLSegmentationNode, segmentId: str, volumeNode: slicer.vtkMRMLVolumeNode) -> Volume:
-    """One segment as 0 and 1 (uint8) on the grid of an image, each voxel where it is seen in the world.
-
-    ``segments.maskFromSegment`` leaves that to Slicer, which loses parts of a segment where a deformation lies between
-    the two nodes (a sphere of 5,800 voxels kept 2,200).
-
-    Raises:
-        InputError: no such segment, no image, or no voxel of the segment inside the image.
-    """
-    checkWritable(node)
-    whole = volumeFromNode(volumeNode)
-    segment = node.GetSegmentation().GetSegment(segmentId)
-    if segment is None:
-        raise InputError(f"The segmentation {nodeName(node)} has no segment {segmentId}. Choose one of its segments.")
-    mask = np.zeros(whole.shape, dtype=np.uint8)
-    places = _places(segment)
-    if len(places):
-        box = _around(whole.voxel_from_ras(movedPoints(places, transformBetween(node, volumeNode))), whole.shape)
-        if mask[box].size:
-            affine = whole.affine.copy()
-            affine[:3, 3] += affine[:3, :3] @ [first.start for first in box]
-            mask[box] = voxelsOf(node, [segmentId], volumeNode, Volume(mask[box], affine))
-    if not mask.any():
-        raise InputError(
-            f"The segment {segment.GetName()} has no voxel inside the image {nodeName(volumeNode)}. Draw it there, or "
-            "choose another segment."
-        )
-    return Volume(mask, whole.affine)
-
-
-def _places(segment: slicer.vtkSegment) -> NDArray:
-    """(n, 3): where the voxels of the box are that a segment fills, in its own frame."""
-    image = segment.GetRepresentation(BINARY)
-    if image is None or not image.GetNumberOfPoints():
-        return np.zeros((0, 3))
-    array, affine = _arrayOf(image)
-    filled = _filled(array == segment.GetLabelValue())
-    affine[:3, 3] += affine[:3, :3] @ [part.start for part in filled]
-    return gridPositions(tuple(part.stop - part.start for part in filled), affine)
-
-
-def _filled(mask: NDArray) -> tuple[slice, ...]:
-    """The box that holds what is in a mask; empty where that is nothing."""
-    along = [np.flatnonzero(mask.any(axis=tuple({0, 1, 2} - {axis}))) for axis in range(3)]
-    return tuple(slice(int(n[0]), int(n[-1]) + 1) if n.size else slice(0, 0) for n in along)
-
-
-def _around(indices: NDArray, shape: tuple[int, int, int]) -> tuple[slice, ...]:
-    """The box of voxels around indices (n, 3), with some room, within an image."""
-    low = np.clip(np.floor(indices.min(axis=0)) - 2, 0, shape).astype(int)
-    high = np.clip(np.ceil(indices.max(axis=0)) + 3, 0, shape).astype(int)
-    return tuple(slice(*pair) for pair in zip(low, high, strict=True))
-
-
-def _arrayOf(image: slicer.vtkOrientedImageData) -> tuple[NDArray, NDArray]:
-    """A segment's image as (i, j, k) with the affine of its own box, without a copy."""
-    matrix = vtk.vtkMatrix4x4()
-    image.GetImageToWorldMatrix(matrix)
-    affine = slicer.util.arrayFromVTKMatrix(matrix)
-    affine[:3, 3] += affine[:3, :3] @ np.array(image.GetExtent()[::2], dtype=float)
-    voxels = vtk.util.numpy_support.vtk_to_numpy(image.GetPointData().GetScalars())
-    return voxels.reshape(image.GetDimensions()[::-1]).transpose(2, 1, 0), affine
+    known = node.GetSegmentation().GetSegmentIDs()
+    return segmentNumbers(node, {name: 1 for name in segmentIds if name in known}, volumeNode, part) > 0
 
 
 def isFilled(node: slicer.vtkMRMLSegmentationNode | None, segmentId: str) -> bool:

@@ -1,4 +1,4 @@
-"""Nodes for training and for trying: points from a known segment, cases of a dataset, a generated lesion."""
+"""Nodes for training and for trying: points from a known segment, cases of a dataset, generated lesions."""
 
 from __future__ import annotations
 
@@ -6,27 +6,28 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from DeepMRILib.errors import InputError
 from DeepMRILib.interactive.dataset import Case
 from DeepMRILib.interactive.export import export_case
-from DeepMRILib.interactive.phantom import PhantomOptions, phantom
+from DeepMRILib.interactive.phantom import PhantomOptions, PhantomResult, phantom
 from DeepMRILib.interactive.points import check_points, side_names
+from DeepMRILib.interactive.prompts import DEFAULT_LABEL
 from DeepMRILib.interactive.synthetic import UserError, synthetic_points
 from DeepMRILib.mrml.codes import Code
 from DeepMRILib.mrml.hierarchy import placeBeside
 from DeepMRILib.mrml.interactive_inputs import channelPart
-from DeepMRILib.mrml.interactive_segments import segmentMask
-from DeepMRILib.mrml.nodes import nodeName
 from DeepMRILib.mrml.points import fiducialsFromPoints, pointsFromFiducials
-from DeepMRILib.mrml.segments import segmentationFromLabels
+from DeepMRILib.mrml.segments import labelsFromSegmentation, maskFromSegment, segmentationFromLabels
 from DeepMRILib.mrml.terminology import ALTERED, terminologyEntry
 from DeepMRILib.mrml.volumes import nodeFromVolume, volumeFromNode
-from DeepMRILib.volume import LabelVolume
+from DeepMRILib.volume import Volume
 
 MASS: Code = ("4147007", "SCT", "Mass")
 TRUTH_COLOUR = (0.35, 0.80, 0.45)
+SAMPLE_NAME = "InteractiveSegLesion"
+SAMPLE = PhantomOptions(kind="lobulated", seed=2, lesions=2)
+"""Two lesions: from the six points of the first the segmentation reaches a little beyond its margin between two lobes,
+where it gives way to a point outside; the second is a segment of its own."""
 
 
 def syntheticPoints(
@@ -51,7 +52,7 @@ def syntheticPoints(
     Raises:
         InputError: no such segment, or nothing of it in the image.
     """
-    mask = segmentMask(segmentationNode, segmentId, volumeNode)
+    mask = maskFromSegment(segmentationNode, segmentId, volumeNode)
     points = synthetic_points(mask, depth=depth, jitter=jitter, error=error, seed=seed, extra=extra)
     name = f"{segmentationNode.GetSegmentation().GetSegment(segmentId).GetName()} points"
     return fiducialsFromPoints(points, name, side_names(points), existing, volumeNode)
@@ -76,7 +77,7 @@ def exportCase(
     Args:
         folder: of the dataset, which is made if absent.
         name: of the case.
-        points: a point list, or point lists by the name of their label.
+        points: a point list, of what the dataset calls a lesion; or point lists by the name of their label.
         segmentationNode, segments: the ID of the segment, or IDs by the name of their label; without them the case can
             be tested on, but not trained.
         negativeNode: points where no label is.
@@ -88,17 +89,24 @@ def exportCase(
         OutputError: the folder cannot be written to.
     """
     volume = volumeFromNode(volumeNode)
-    lists = dict(points) if isinstance(points, Mapping) else {nodeName(points): points}
+    several = isinstance(points, Mapping)
+    lists = dict(points) if several else {DEFAULT_LABEL: points}
     positive = {label: pointsFromFiducials(node, volumeNode) for label, node in lists.items()}
     for label, places in positive.items():
         check_points(places, volume, name=label if len(positive) > 1 else "")
     negative = None if negativeNode is None else pointsFromFiducials(negativeNode, volumeNode)
-    images = [volume, *(channelPart(node, volumeNode, volume) for node in channels)]
-    mask = _mask(segmentationNode, segments, list(lists), volumeNode)
-    return export_case(folder, name, images, positive, mask, negative=negative, overwrite=overwrite)
+    return export_case(
+        folder,
+        name,
+        [volume, *(channelPart(node, volumeNode, volume) for node in channels)],
+        positive if several else positive[DEFAULT_LABEL],
+        _mask(segmentationNode, segments, list(lists), volumeNode),
+        negative=negative if negative is not None and len(negative) else None,
+        overwrite=overwrite,
+    )
 
 
-def _mask(node: Any, segments: Mapping[str, str] | str | None, labels: list[str], volumeNode: Any) -> Any:
+def _mask(node: Any, segments: Mapping[str, str] | str | None, labels: list[str], volumeNode: Any) -> Volume | None:
     """The segments as 1, 2, 3... in the order of the labels; None without segments."""
     if node is None or not segments:
         return None
@@ -107,17 +115,20 @@ def _mask(node: Any, segments: Mapping[str, str] | str | None, labels: list[str]
         raise InputError(
             f"There are points of {', '.join(labels)} and segments of {', '.join(ids)}. Name the same labels in both."
         )
-    masks = [segmentMask(node, ids[label], volumeNode) for label in labels]
-    array = np.zeros(masks[0].shape, dtype=np.uint8)
-    for number, mask in enumerate(masks, start=1):
-        array[mask.array > 0] = number
-    return LabelVolume(array, masks[0].affine, dict(enumerate(labels, start=1)))
+    if len(labels) == 1:
+        return maskFromSegment(node, ids[labels[0]], volumeNode)
+    return labelsFromSegmentation(node, volumeNode, [ids[label] for label in labels])[0]
 
 
 def phantomNodes(
-    options: PhantomOptions | None = None, name: str = "InteractiveSegLesion"
+    options: PhantomOptions | None = None, name: str = SAMPLE_NAME, *, withPoints: bool = True
 ) -> tuple[Any, Any, list[Any]]:
     """A generated lesion: its image, its true outline as a segmentation that is not shown, and six points each.
+
+    Args:
+        options: see ``PhantomOptions``.
+        name: of the image, and the first part of the segmentation's name.
+        withPoints: also make the point lists; otherwise there are none.
 
     Raises:
         InputError: a setting out of its range.
@@ -126,7 +137,7 @@ def phantomNodes(
     images = [
         nodeFromVolume(volume, name if n == 0 else f"{name} {n + 1}") for n, volume in enumerate(made.images.values())
     ]
-    names = {label: f"true {text}" for label, text in made.label.names.items()}
+    names = made.label.names
     truth = segmentationFromLabels(
         made.label,
         names,
@@ -137,10 +148,15 @@ def phantomNodes(
     )
     placeBeside(truth, images[0])
     truth.GetDisplayNode().SetVisibility(False)
+    return images[0], truth, _lists(made, images[0]) if withPoints else []
+
+
+def _lists(made: PhantomResult, image: Any) -> list[Any]:
+    """A point list for each lesion of a phantom."""
     rows = [dict(zip(made.points.columns, row, strict=True)) for row in made.points.rows]
     lists = []
     for label in made.label.names.values():
         own = [row for row in rows if row["segment"] == label]
         places = [[row[axis] for axis in "ras"] for row in own]
-        lists.append(fiducialsFromPoints(places, label, [row["name"] for row in own], None, images[0]))
-    return images[0], truth, lists
+        lists.append(fiducialsFromPoints(places, label, [row["name"] for row in own], None, image))
+    return lists

@@ -90,6 +90,18 @@ def definedPoints(node: slicer.vtkMRMLMarkupsNode) -> list[int]:
     return [n for n in range(node.GetNumberOfControlPoints()) if node.GetNthControlPointPositionStatus(n) == defined]
 
 
+def pointEvents(node: slicer.vtkMRMLMarkupsNode) -> list[tuple[slicer.vtkMRMLMarkupsNode, int]]:
+    """Pairs of node and event that tell of a point that was placed, moved or removed in the world."""
+    events = (
+        node.PointModifiedEvent,
+        node.PointPositionDefinedEvent,
+        node.PointPositionUndefinedEvent,
+        node.PointRemovedEvent,
+        node.TransformModifiedEvent,
+    )
+    return [(node, event) for event in events]
+
+
 def _parent(referenceVolume: slicer.vtkMRMLVolumeNode | None) -> slicer.vtkMRMLTransformNode | None:
     """The transform from a volume's own frame; None for the world."""
     if referenceVolume is None:

@@ -8,12 +8,11 @@ from collections.abc import Collection, Mapping, Sequence
 import numpy as np
 import slicer
 import slicer.util
-import vtk
-import vtk.util.numpy_support
 from numpy.typing import NDArray
 
 from DeepMRILib.errors import InputError
 from DeepMRILib.mrml.nodes import newNode, nodeName
+from DeepMRILib.mrml.segment_voxels import BINARY, SURFACE, segmentNumbers
 from DeepMRILib.mrml.transaction import remember
 from DeepMRILib.mrml.volumes import affineFromNode, imageFromArray
 from DeepMRILib.volume import LabelVolume, Volume, unique_names
@@ -33,7 +32,7 @@ def maskFromSegment(
         InputError: no such segment, no image, or no voxel of the segment inside the image.
     """
     _checkSegments(segmentationNode, [segmentId])
-    mask = _merged(segmentationNode, [segmentId], referenceVolumeNode).astype(np.uint8)
+    mask = _numbered(segmentationNode, [segmentId], referenceVolumeNode).astype(np.uint8)
     if not mask.any():
         raise InputError(
             f"The segment {_segmentName(segmentationNode, segmentId)} has no voxel inside the image "
@@ -61,7 +60,7 @@ def labelsFromSegmentation(
     """
     ids = list(_segmentIds(segmentationNode) if segmentIds is None else segmentIds)
     _checkSegments(segmentationNode, ids)
-    array = _merged(segmentationNode, ids, referenceVolumeNode)
+    array = _numbered(segmentationNode, ids, referenceVolumeNode)
     if not array.any():
         raise InputError(
             f"No segment of {nodeName(segmentationNode)} has a voxel inside the image {nodeName(referenceVolumeNode)}. "
@@ -121,10 +120,9 @@ def _replaceSegments(
     terminology: Mapping[int, str],
 ) -> None:
     segmentation = node.GetSegmentation()
-    surface = slicer.vtkSegmentationConverter.GetSegmentationClosedSurfaceRepresentationName()
-    shown3D = segmentation.ContainsRepresentation(surface)
+    shown3D = segmentation.ContainsRepresentation(SURFACE)
     if shown3D:
-        segmentation.RemoveRepresentation(surface)
+        segmentation.RemoveRepresentation(SURFACE)
     image = _orientedImage(labels, max(names, default=0))
     current: dict[int, str] = {}
     for label, text in names.items():
@@ -142,14 +140,14 @@ def _replaceSegments(
         if segmentation.GetSegment(segmentId) is None:
             segmentation.AddSegment(segment, segmentId)
     if shown3D:
-        segmentation.CreateRepresentation(surface)
+        segmentation.CreateRepresentation(SURFACE)
 
 
 def _fill(segment: slicer.vtkSegment, image: slicer.vtkOrientedImageData, label: int, name: str) -> None:
     """All segments share one label image, as they do after Slicer's own import: memory of one mask, not of each."""
     segment.SetName(name)
     segment.SetLabelValue(label)
-    segment.AddRepresentation(slicer.vtkSegmentationConverter.GetSegmentationBinaryLabelmapRepresentationName(), image)
+    segment.AddRepresentation(BINARY, image)
     segment.SetTag(LABEL_TAG, str(label))
 
 
@@ -182,46 +180,16 @@ def _orientedImage(labels: LabelVolume, top: int) -> slicer.vtkOrientedImageData
     return image
 
 
-def _merged(
+def _numbered(
     segmentationNode: slicer.vtkMRMLSegmentationNode, ids: Sequence[str], reference: slicer.vtkMRMLVolumeNode
 ) -> NDArray:
-    """(i, j, k) int16: the segments as 1, 2, 3... on the grid of ``reference``, without leaving nodes in the scene."""
+    """(i, j, k) int16: the segments as 1, 2, 3... on the grid of ``reference``."""
     if reference is None or not reference.IsA("vtkMRMLVolumeNode") or reference.GetImageData() is None:
         raise InputError(f"{nodeName(reference)} holds no image. Choose the image that the segments belong to.")
-    binary = slicer.vtkSegmentationConverter.GetSegmentationBinaryLabelmapRepresentationName()
-    shape = reference.GetImageData().GetDimensions()
-    filled = [segmentId for segmentId in ids if not _isEmpty(segmentationNode, segmentId)]
-    if not filled:
-        return np.zeros(shape, dtype=np.int16)
-    if not segmentationNode.GetSegmentation().CreateRepresentation(binary):
-        raise InputError(
-            f"The segmentation {nodeName(segmentationNode)} cannot be turned into voxels. "
-            "Convert it to a binary labelmap in the Segmentations module."
-        )
-    segmentIds, values = vtk.vtkStringArray(), vtk.vtkIntArray()
-    for segmentId in filled:
-        segmentIds.InsertNextValue(segmentId)
-        values.InsertNextValue(list(ids).index(segmentId) + 1)
-    merged = slicer.vtkOrientedImageData()
-    slicer.vtkSlicerSegmentationsModuleLogic.GenerateMergedLabelmapInReferenceGeometry(
-        segmentationNode, reference, segmentIds, slicer.vtkSegmentation.EXTENT_REFERENCE_GEOMETRY, merged, values
-    )
-    if merged.GetDimensions() != shape:
-        return np.zeros(shape, dtype=np.int16)
-    array = vtk.util.numpy_support.vtk_to_numpy(merged.GetPointData().GetScalars())
-    return array.reshape(shape[::-1]).transpose(2, 1, 0).astype(np.int16)
-
-
-def _isEmpty(node: slicer.vtkMRMLSegmentationNode, segmentId: str) -> bool:
-    """Whether a segment has nothing in the representation it was drawn in; merging only such segments fails."""
-    name = node.GetSegmentation().GetSourceRepresentationName()
-    data = node.GetSegmentation().GetSegment(segmentId).GetRepresentation(name)
-    if data is None:
-        return True
-    if isinstance(data, vtk.vtkImageData):
-        scalars = data.GetPointData().GetScalars()
-        return scalars is None or scalars.GetNumberOfTuples() == 0 or scalars.GetRange() == (0.0, 0.0)
-    return data.GetNumberOfPoints() == 0
+    numbers = {segmentId: number for number, segmentId in enumerate(ids, start=1)}
+    # the voxels' values do not count, only their places
+    grid = Volume(np.broadcast_to(np.uint8(0), reference.GetImageData().GetDimensions()), affineFromNode(reference))
+    return segmentNumbers(segmentationNode, numbers, reference, grid).astype(np.int16)
 
 
 def _checkSegments(node: slicer.vtkMRMLSegmentationNode | None, ids: Sequence[str]) -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-import qt
 from slicer.util import VTKObservationMixin
+
+from DeepMRILib.panel.timers import onceAfter
 
 WAIT_MS = 30
 """A dragged point sends an event for each move of the mouse, up to 1000 a second; 30 pictures a second look smooth."""
@@ -22,10 +23,7 @@ class Follower(VTKObservationMixin):
     def __init__(self, onChanged: Callable[[], None]) -> None:
         VTKObservationMixin.__init__(self)
         self._watched: list[tuple[Any, Any]] = []
-        self._timer = qt.QTimer()
-        self._timer.setSingleShot(True)
-        self._timer.setInterval(WAIT_MS)
-        self._timer.connect("timeout()", onChanged)
+        self._timer = onceAfter(WAIT_MS, onChanged)
 
     def watch(self, events: Iterable[tuple[Any, Any]]) -> None:
         """Follow these pairs of object and event, and nothing else from now on."""

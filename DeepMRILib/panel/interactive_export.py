@@ -6,17 +6,11 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 from slicer.i18n import tr as _
 
 from DeepMRILib.errors import DeepMRIError, InputError
-from DeepMRILib.interactive.export import export_case
-from DeepMRILib.mrml.frames import transformBetween
-from DeepMRILib.mrml.points import pointsFromFiducials
-from DeepMRILib.mrml.segments import labelsFromSegmentation, maskFromSegment
-from DeepMRILib.mrml.volumes import volumeFromNode
+from DeepMRILib.mrml.interactive import exportCase
 from DeepMRILib.panel.interactive_task import InteractiveSegTask
-from DeepMRILib.volume import Volume
 
 
 class ExportSection:
@@ -43,11 +37,11 @@ class ExportSection:
         """Write the case, or say why it cannot be written."""
         name = self._ui.exportCaseEdit.text or self._ui.exportCaseEdit.placeholderText
         folder = self._ui.exportFolderEdit.currentPath
-        sayOutcome(self._ui.exportLabel, lambda: exportCase(self._panel.logic, self._panel.parameters, folder, name))
+        sayOutcome(self._ui.exportLabel, lambda: exportChosen(self._panel.logic, self._panel.parameters, folder, name))
         self._ui.exportFolderEdit.addCurrentPathToHistory()
 
 
-def exportCase(task: InteractiveSegTask, parameters: Any, folder: str, name: str) -> str:
+def exportChosen(task: InteractiveSegTask, parameters: Any, folder: str, name: str) -> str:
     """Add what is chosen in the panel to a dataset as a case; returns a sentence that says where it is.
 
     Raises:
@@ -56,25 +50,18 @@ def exportCase(task: InteractiveSegTask, parameters: Any, folder: str, name: str
     """
     if not folder.strip():
         raise InputError(_("Choose the folder of a dataset first; a new one is made where there is none."))
-    image = parameters.inputVolume
-    lists, segments = task.pointLists(parameters), task.segments(parameters)
-    lists = {label: node for label, node in lists.items() if label in segments}
-    points = {label: pointsFromFiducials(node, image) for label, node in lists.items()}
-    negative = None if parameters.negativePoints is None else pointsFromFiducials(parameters.negativePoints, image)
+    segments = task.segments(parameters)
+    lists = {label: node for label, node in task.pointLists(parameters).items() if label in segments}
     several = len(lists) > 1
-    mask = (
-        labelsFromSegmentation(parameters.segmentation, image, [segments[label] for label in lists])[0]
-        if several
-        else maskFromSegment(parameters.segmentation, parameters.segment, image)
-    )
-    others = [_inFrame(node, image) for node in parameters.channels if node is not None]
-    case = export_case(
+    case = exportCase(
         folder,
         name,
-        [volumeFromNode(image), *others],
-        points if several else pointsFromFiducials(parameters.points, image),
-        mask,
-        negative=negative if negative is not None and len(negative) else None,
+        parameters.inputVolume,
+        lists if several else parameters.points,
+        segmentationNode=parameters.segmentation,
+        segments={label: segments[label] for label in lists} if several else parameters.segment,
+        negativeNode=parameters.negativePoints,
+        channels=[node for node in parameters.channels if node is not None],
     )
     return _("The case {name} is in {folder}.").format(name=case.name, folder=case.images[0].parents[1])
 
@@ -92,12 +79,3 @@ def sayOutcome(label: Any, action: Callable[[], str]) -> None:
         text = str(error)
     label.setText(text)
     label.setVisible(bool(text))
-
-
-def _inFrame(node: Any, imageNode: Any) -> Volume:
-    """A further image in the frame of the first."""
-    other, back = volumeFromNode(node), transformBetween(imageNode, node)
-    if not isinstance(back, np.ndarray):
-        text = _("{name} is under a deformation. Harden its transform before the export.")
-        raise InputError(text.format(name=node.GetName()))
-    return Volume(other.array, np.linalg.solve(back, other.affine))

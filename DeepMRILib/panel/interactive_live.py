@@ -13,7 +13,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-import qt
 import slicer
 import vtk
 from slicer.i18n import tr as _
@@ -24,18 +23,13 @@ from DeepMRILib.mrml.interactive import summary, tableOfSegments
 from DeepMRILib.mrml.interactive_history import placedCount, pointsState
 from DeepMRILib.mrml.interactive_record import hasRecord
 from DeepMRILib.mrml.interactive_segments import isFilled
+from DeepMRILib.mrml.points import pointEvents
 from DeepMRILib.panel.follower import Follower
 from DeepMRILib.panel.live_actions import UserActions
 from DeepMRILib.panel.live_request import Request, targetOf
 from DeepMRILib.panel.section import snapshot
+from DeepMRILib.panel.timers import onceAfter
 
-POINT_EVENTS = (
-    "PointModifiedEvent",
-    "PointPositionDefinedEvent",
-    "PointPositionUndefinedEvent",
-    "PointRemovedEvent",
-    "TransformModifiedEvent",
-)
 REST_MS = 300
 """A hand that has not moved for that long has found its place."""
 BUSY_MS = 100
@@ -109,8 +103,8 @@ class LiveSegmentation:
         self.state = LiveState()
         self._follower = Follower(self._onChanged)
         self._actions = UserActions()
-        self._rest = _timer(REST_MS, self._onRest)
-        self._again = _timer(BUSY_MS, self._advance)
+        self._rest = onceAfter(REST_MS, self._onRest)
+        self._again = onceAfter(BUSY_MS, self._advance)
         self._run: _Run | None = None
         self._target: tuple[Any, ...] | None = None
         self._wanted = self._summary = ""
@@ -361,14 +355,6 @@ def _lists(parameters: Any) -> list[Any]:
 def _events(parameters: Any, lists: list[Any]) -> list[tuple[Any, Any]]:
     """What changes the answer: the points, the images, and their places."""
     images = [node for node in (parameters.inputVolume, *parameters.channels) if node is not None]
-    events = [(node, getattr(node, name)) for node in lists for name in POINT_EVENTS]
+    events = [event for node in lists for event in pointEvents(node)]
     changes = (vtk.vtkCommand.ModifiedEvent, slicer.vtkMRMLTransformableNode.TransformModifiedEvent)
     return events + [(node, event) for node in images for event in changes]
-
-
-def _timer(milliseconds: int, onTimeout: Callable[[], None]) -> Any:
-    timer = qt.QTimer()
-    timer.setSingleShot(True)
-    timer.setInterval(milliseconds)
-    timer.connect("timeout()", onTimeout)
-    return timer

@@ -10,6 +10,7 @@ import slicer
 from slicer.i18n import tr as _
 
 from DeepMRILib.interactive.points import FEWEST
+from DeepMRILib.mrml.points import pointEvents
 from DeepMRILib.panel.check_list import CheckEntry, CheckList
 from DeepMRILib.panel.follower import Follower
 from DeepMRILib.panel.interactive_grid import PointGrid
@@ -17,14 +18,6 @@ from DeepMRILib.panel.interactive_hints import Slot, Told, tell
 from DeepMRILib.panel.interactive_lesions import Lesions, newNegativePoints, newPoints, otherLesions
 from DeepMRILib.panel.interactive_live import LiveSegmentation
 from DeepMRILib.panel.views import jumpToPoint
-
-POINT_EVENTS = (
-    "PointModifiedEvent",
-    "PointPositionDefinedEvent",
-    "PointPositionUndefinedEvent",
-    "PointRemovedEvent",
-    "TransformModifiedEvent",
-)
 
 
 class PointsSection:
@@ -230,5 +223,5 @@ def _events(parameters: Any) -> list[tuple[Any, Any]]:
     events = [(volume, volume.TransformModifiedEvent), (volume, volume.ImageDataModifiedEvent)]
     for node in (parameters.points, parameters.negativePoints):
         if node is not None:
-            events += [(node, getattr(node, name)) for name in POINT_EVENTS]
+            events += pointEvents(node)
     return events

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import slicer
 from slicer.i18n import tr as _
 
 from DeepMRILib.errors import InputError
-from DeepMRILib.interactive.synthetic import synthetic_points
-from DeepMRILib.mrml.points import fiducialsFromPoints
-from DeepMRILib.mrml.segments import maskFromSegment
+from DeepMRILib.mrml.interactive import syntheticPoints
+from DeepMRILib.mrml.transaction import transaction
 from DeepMRILib.panel.interactive_export import sayOutcome
 from DeepMRILib.panel.interactive_lesions import Lesions, newPoints
 from DeepMRILib.panel.segment_box import SegmentBox
@@ -44,13 +44,20 @@ class SourceSection:
         if parameters.inputVolume is None:
             raise InputError(_("Choose an image first."))
         segmentation, segment = parameters.sourceSegmentation, parameters.sourceSegment
-        mask = maskFromSegment(segmentation, segment, parameters.inputVolume)
-        points = synthetic_points(
-            mask, depth=parameters.depth, jitter=parameters.sourceJitter, seed=parameters.sourceSeed
-        )
-        name = segmentation.GetSegmentation().GetSegment(segment).GetName()
-        node = newPoints(parameters.inputVolume, _("{segment} points").format(segment=name))
-        fiducialsFromPoints(points, "", existing=node, referenceVolume=parameters.inputVolume)
+        found = segmentation.GetSegmentation().GetSegment(segment) if segmentation is not None else None
+        if found is None:
+            raise InputError(_("The chosen segment is no longer there. Choose another."))
+        name = found.GetName()
+        with transaction(slicer.mrmlScene):  # a segment without points leaves no empty list
+            node = syntheticPoints(
+                segmentation,
+                segment,
+                parameters.inputVolume,
+                depth=parameters.depth,
+                jitter=parameters.sourceJitter,
+                seed=parameters.sourceSeed,
+                existing=newPoints(parameters.inputVolume, _("{segment} points").format(segment=name)),
+            )
         self._lesions.choose(parameters, node)
         return _("Six points of {segment}, {depth:g} mm inside its margin.").format(
             segment=name, depth=parameters.depth

@@ -9,7 +9,6 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
-import qt
 import slicer
 
 from DeepMRILib import errors
@@ -17,6 +16,7 @@ from DeepMRILib.errors import DeepMRIError, OutputError, WorkerError
 from DeepMRILib.jobs import Job
 from DeepMRILib.panel.machine import workerEnvironment
 from DeepMRILib.panel.process import WorkerProcess
+from DeepMRILib.panel.timers import onceAfter
 from DeepMRILib.worker_folder import ask_to_cancel, read_result, write_job
 
 READY_WITHIN_MS = 60_000
@@ -70,10 +70,10 @@ class JobRunner:
         self._ready = False
         self._cancelling = False
         self._doubted = False
-        self._silence = _timer(SILENT_FOR_MS, self._onSilence)
-        self._force = _timer(CANCEL_WITHIN_MS, self._onCancelIgnored)
-        self._kill = _timer(KILL_AFTER_MS, self._onTerminateIgnored)
-        self._idle = _timer(KEEP_WARM_MS, self.stop)
+        self._silence = onceAfter(SILENT_FOR_MS, self._onSilence)
+        self._force = onceAfter(CANCEL_WITHIN_MS, self._onCancelIgnored)
+        self._kill = onceAfter(KILL_AFTER_MS, self._onTerminateIgnored)
+        self._idle = onceAfter(KEEP_WARM_MS, self.stop)
 
     def isBusy(self) -> bool:
         """Whether a job runs."""
@@ -289,14 +289,6 @@ def temporaryFolder() -> Path:
     """Where job folders are made: Slicer's temporary folder, or the system's when that is gone."""
     place = Path(slicer.app.temporaryPath)
     return place if place.is_dir() else Path(tempfile.gettempdir())
-
-
-def _timer(milliseconds: int, onTimeout: Callable[[], None]) -> Any:
-    timer = qt.QTimer()
-    timer.setSingleShot(True)
-    timer.setInterval(milliseconds)
-    timer.connect("timeout()", onTimeout)
-    return timer
 
 
 def _error(message: Mapping[str, Any]) -> DeepMRIError:

@@ -19,9 +19,9 @@ from DeepMRILib.mrml import interactive as nodes
 from DeepMRILib.mrml.frames import transformBetween
 from DeepMRILib.mrml.hierarchy import itemOf, sourceOf
 from DeepMRILib.mrml.interactive_record import pointsOfSegment, recordOf
-from DeepMRILib.mrml.interactive_segments import BINARY, SURFACE, segmentMask
 from DeepMRILib.mrml.points import fiducialsFromPoints, pointsFromFiducials
-from DeepMRILib.mrml.segments import segmentationFromLabels
+from DeepMRILib.mrml.segment_voxels import BINARY, SURFACE
+from DeepMRILib.mrml.segments import maskFromSegment, segmentationFromLabels
 from DeepMRILib.mrml.transaction import transaction
 from DeepMRILib.mrml.volumes import nodeFromVolume, volumeFromNode
 from DeepMRILib.volume import Volume
@@ -39,7 +39,7 @@ def segmented(volume, points, options=OPTIONS, **asked):
 
 
 def voxels(delivered, volume, label="lesion"):
-    return segmentMask(delivered.segmentation, delivered.segments[label], volume).array > 0
+    return maskFromSegment(delivered.segmentation, delivered.segments[label], volume).array > 0
 
 
 def seen(node, segmentId, volume, places):
@@ -145,7 +145,7 @@ def test_a_chosen_segment_is_replaced_and_no_other(three, number: int) -> None:
     assert list(after) == list(before)
     assert all(after[name] == before[name] for name in before if name != chosen)
     assert after[chosen][:2] == before[chosen][:2], "name and colour are the user's"
-    assert np.array_equal(segmentMask(mine, chosen, volume).array > 0, _whole(result, volume))
+    assert np.array_equal(maskFromSegment(mine, chosen, volume).array > 0, _whole(result, volume))
 
 
 def _whole(result, volume):
@@ -161,7 +161,7 @@ def test_voxels_of_others_can_be_left_to_them(three) -> None:
     before = contents(mine, volume)
     taken = np.zeros(SHAPE, bool)
     for name in list(before)[:2]:
-        taken |= segmentMask(mine, name, volume).array > 0
+        taken |= maskFromSegment(mine, name, volume).array > 0
     mine.GetSegmentation().RemoveSegment(list(before)[2])
     result = segmented(volume, points)
     made = nodes.deliver(result, volume, segmentationNode=mine, keepOthers=True)

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 import slicer
 import slicer.util
-import vtk
 from interactive_samples import DEPTH, SHAPE, ballNodes, fine, splineNode
 from mrml_samples import aTransform, transformNode
 
@@ -18,9 +17,8 @@ from DeepMRILib.interactive.phantom import PhantomOptions
 from DeepMRILib.mrml import interactive as nodes
 from DeepMRILib.mrml.hierarchy import sourceOf
 from DeepMRILib.mrml.interactive_history import History, placedCount, pointsState, restorePoints
-from DeepMRILib.mrml.interactive_segments import segmentMask
 from DeepMRILib.mrml.points import fiducialsFromPoints, pointLabels, pointsFromFiducials
-from DeepMRILib.mrml.segments import segmentationFromLabels
+from DeepMRILib.mrml.segments import maskFromSegment, segmentationFromLabels
 from DeepMRILib.mrml.volumes import nodeFromVolume, volumeFromNode
 from DeepMRILib.volume import Volume
 
@@ -53,44 +51,6 @@ def test_points_from_a_segment(kind: str | None) -> None:
     assert again is made
     with pytest.raises(InputError, match="has no segment nowhere"):
         nodes.syntheticPoints(truth, "nowhere", volume)
-
-
-@pytest.mark.parametrize("kind", ["other linear", "spline on the segment", "spline on the image"])
-def test_a_segment_is_seen_where_it_is(kind: str) -> None:
-    """One voxel after the other, with Slicer's transforms of single points."""
-    volume, inside, _points, truth, segmentId = truthNodes()
-    if kind == "other linear":
-        volume.SetAndObserveTransformNodeID(transformNode(aTransform()).GetID())
-        nudge = np.eye(4)
-        nudge[:3, 3] = (2, -3, 1)
-        truth.SetAndObserveTransformNodeID(transformNode(aTransform() @ nudge).GetID())
-    else:
-        (truth if "segment" in kind else volume).SetAndObserveTransformNodeID(splineNode().GetID())
-    frame = volumeFromNode(volume)
-    mask = segmentMask(truth, segmentId, volume)
-    between = vtk.vtkGeneralTransform()
-    slicer.vtkMRMLTransformNode.GetTransformBetweenNodes(
-        volume.GetParentTransformNode(), truth.GetParentTransformNode(), between
-    )
-    own = Volume(inside, fine("oblique"))
-    wrong = 0
-    chosen = np.random.default_rng(0).integers(0, SHAPE, (400, 3))
-    for index in chosen:
-        there = between.TransformPoint(frame.ras_from_voxel([index])[0])
-        at = np.rint(own.voxel_from_ras([there])[0]).astype(int)
-        expected = bool((at >= 0).all() and (at < SHAPE).all() and inside[tuple(at)])
-        wrong += bool(mask.array[tuple(index)]) != expected
-    assert mask.array.any()
-    assert wrong == 0
-
-
-def test_a_segment_outside_the_image_is_named() -> None:
-    volume, _inside, _points, truth, segmentId = truthNodes()
-    far = np.eye(4)
-    far[0, 3] = 900
-    truth.SetAndObserveTransformNodeID(transformNode(far).GetID())
-    with pytest.raises(InputError, match="ball has no voxel inside the image"):
-        segmentMask(truth, segmentId, volume)
 
 
 def test_a_case_of_a_dataset(tmp_path) -> None:
@@ -128,8 +88,8 @@ def test_the_generated_lesion_is_segmented_from_its_points() -> None:
     inputs = nodes.croppedInputs(volume, prompts, SegmentOptions())
     result = segment(inputs["volume"], inputs["points_ras"])
     made = nodes.deliver(result, volume)
-    inside = segmentMask(truth, truth.GetSegmentation().GetNthSegmentID(0), volume).array
-    assert dice(segmentMask(made.segmentation, made.segments["lesion"], volume).array, inside) > 0.85
+    inside = maskFromSegment(truth, truth.GetSegmentation().GetNthSegmentID(0), volume).array
+    assert dice(maskFromSegment(made.segmentation, made.segments["lesion"], volume).array, inside) > 0.85
     _volume, two, lists = nodes.phantomNodes(PhantomOptions(size=(64, 64, 48), spacing=(1.6, 1.6, 1.6), lesions=2))
     assert two.GetSegmentation().GetNumberOfSegments() == len(lists) == 2
 
@@ -137,7 +97,7 @@ def test_the_generated_lesion_is_segmented_from_its_points() -> None:
 def test_points_and_segments_are_taken_back() -> None:
     volume, _inside, points, truth, segmentId = truthNodes()
     before, history = pointsState(points), History()
-    voxels = segmentMask(truth, segmentId, volume).array
+    voxels = maskFromSegment(truth, segmentId, volume).array
     history.push({points: before}, truth, [segmentId], "note")
     points.RemoveNthControlPoint(2)
     points.SetNthControlPointPositionWorld(0, 1, 2, 3)
@@ -149,7 +109,7 @@ def test_points_and_segments_are_taken_back() -> None:
     assert step.note == "note"
     assert gone == []
     assert pointsState(points) == before
-    assert np.array_equal(segmentMask(truth, segmentId, volume).array, voxels)
+    assert np.array_equal(maskFromSegment(truth, segmentId, volume).array, voxels)
     assert truth.GetSegmentation().GetSegment(segmentId).GetName() == "ball"
     with pytest.raises(LookupError):
         history.undo(truth, [segmentId])
