@@ -31,12 +31,14 @@ class Asking:
         first_only: only the first of several networks.
         how: what is interpolated onto the image's grid (``prepare.restore``).
         most: voxels of the largest input; a larger one is looked at more coarsely. 0 for any.
+        depth: mm that the points lie inside the margin.
     """
 
     flips: bool = True
     first_only: bool = False
     how: How = "probability"
     most: int = 0
+    depth: float = 5.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,7 +104,8 @@ def _once(
     asking: Asking,
     progress: Progress,
 ) -> Found:
-    ready, notes = prepared_within(images, points, ensemble.plan, asking.most, negative=negative)
+    plan = replace(ensemble.plan, depth=asking.depth)
+    ready, notes = prepared_within(images, points, plan, asking.most, negative=negative)
     outputs = ensemble.probability(
         ready.input,
         flips=asking.flips,

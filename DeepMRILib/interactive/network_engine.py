@@ -119,7 +119,8 @@ def _membership(ensemble: Ensemble, problem: Problem, progress: Progress) -> NDA
     points = [images[0].ras_from_voxel(some) for some in problem.points]
     negative = images[0].ras_from_voxel(problem.negative) if len(problem.negative) else None
     preview = problem.options.resolution == "preview"
-    asking = Asking(flips=problem.options.flips and not preview, first_only=preview)
+    flips = problem.options.flips and not preview
+    asking = Asking(flips=flips, first_only=preview, depth=problem.options.depth)
     found = asked(ensemble, images, points, asking, negative=negative, progress=progress)
     return filled(found.membership, found.box, problem.shape)
 

@@ -50,6 +50,7 @@ class NetworkPlan:
             InteractiveNet had it.
         negative: a further map of the negative points is the last input.
         maps: of each label's points, in order: "geodesic", or those of ``prepare_maps.MAPS``.
+        depth: mm that the points lie inside the margin, for maps that look beyond them.
     """
 
     channels: tuple[str, ...]
@@ -69,6 +70,7 @@ class NetworkPlan:
     orientation: Literal["canonical", "file"] = "canonical"
     negative: bool = False
     maps: tuple[str, ...] = ("geodesic",)
+    depth: float = 5.0
 
     @property
     def as_upstream(self) -> bool:

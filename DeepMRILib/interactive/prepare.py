@@ -176,7 +176,7 @@ def _map(kind: str, seen: NDArray, told: tuple[NDArray, NDArray], geometry: Geom
         return np.zeros(seen.shape[:3], dtype=np.float32)
     if kind != "geodesic":
         places = [geometry.network_indices(each) - geometry.before if len(each) else each for each in told]
-        place = Place(seen.shape[:3], places[0], geometry.spacing, places[1])
+        place = Place(seen.shape[:3], places[0], geometry.spacing, places[1], plan.depth)
         return MAPS[kind](place, seen[..., 0])
     from DeepMRILib.interactive.geodesic import exponential
 

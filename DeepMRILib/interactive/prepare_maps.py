@@ -35,12 +35,14 @@ class Place:
         points: (n, 3) continuous voxel indices.
         spacing: voxel edges in mm.
         outside: (m, 3) negative points.
+        depth: mm that the points lie inside the margin.
     """
 
     shape: tuple[int, int, int]
     points: NDArray
     spacing: tuple[float, float, float]
     outside: NDArray = field(default_factory=lambda: np.zeros((0, 3)))
+    depth: float = USUAL_DEPTH
 
     def offsets(self, centre: NDArray) -> list[NDArray]:
         """Distances in mm along each axis from a voxel index (3,), ready to be added up."""
@@ -78,14 +80,14 @@ def heat(place: Place) -> NDArray:
 def box(place: Place, image: NDArray) -> NDArray:  # noqa: ARG001 - all maps are called alike
     """The signed distance to where the lesion's box is to be expected, in 10 mm, negative inside, cut off at 1."""
     offsets = place.offsets(place.centre)
-    beyond = [np.abs(d) - np.float32(h + USUAL_DEPTH) for d, h in zip(offsets, place.half, strict=True)]
+    beyond = [np.abs(d) - np.float32(h + place.depth) for d, h in zip(offsets, place.half, strict=True)]
     furthest = np.maximum(np.maximum(beyond[0], beyond[1]), beyond[2])
     return np.clip(furthest / np.float32(_SCALE), -1, 1)
 
 
 def ellipsoid(place: Place, image: NDArray) -> NDArray:  # noqa: ARG001
     """1 in the middle, 0 on the ellipsoid in the lesion's expected box, cut off at -1."""
-    return np.maximum(1 - place.ellipsoid(USUAL_DEPTH), -1)
+    return np.maximum(1 - place.ellipsoid(place.depth), -1)
 
 
 def likelihood(place: Place, image: NDArray) -> NDArray:
@@ -96,7 +98,7 @@ def likelihood(place: Place, image: NDArray) -> NDArray:
     """
     index = np.clip((image + _RANGE) * (_BINS / (2 * _RANGE)), 0, _BINS - 1).astype(np.intp)
     histograms = []
-    for mask in (place.ellipsoid(0.0) <= 1, place.ellipsoid(USUAL_DEPTH) > 1.05):
+    for mask in (place.ellipsoid(0.0) <= 1, place.ellipsoid(place.depth) > 1.05):
         counts = np.bincount(index[mask], minlength=_BINS)[:_BINS].astype(float)
         smoothed = ndimage.gaussian_filter1d(counts / max(counts.sum(), 1), 1.5, mode="nearest")
         histograms.append(smoothed + 1e-3)
@@ -114,7 +116,7 @@ def sides(place: Place, image: NDArray) -> NDArray:
     coarse = _halved(image)
     points, outside = ((each - 0.5) / 2 for each in (place.points, place.outside))
     within = _star(points, coarse.shape)
-    beyond = _beyond(Place(coarse.shape, points, spacing, outside))
+    beyond = _beyond(Place(coarse.shape, points, spacing, outside, place.depth))
     start = np.where(np.stack([beyond & ~within, within]), np.float32(0), np.float32(np.inf))
     costs = all_costs(coarse[..., None], spacing, EDGE_WEIGHT)
     # without a voxel that is surely outside, all is inside
@@ -136,7 +138,7 @@ def _star(points: NDArray, shape: tuple[int, int, int]) -> NDArray:
 def _beyond(place: Place) -> NDArray:
     """Where no lesion is: far outside of the box and of the ellipsoid that the points allow, and at negative points."""
     edges = np.array(place.spacing)
-    half = np.ptp(place.points, axis=0) * edges / 2 + USUAL_DEPTH
+    half = np.ptp(place.points, axis=0) * edges / 2 + place.depth
     offsets = place.offsets(place.centre)
     found = sum((d / np.float32(h)) ** 2 for d, h in zip(offsets, half, strict=True)) > ROOM**2
     for d, h in zip(offsets, half, strict=True):

@@ -86,6 +86,8 @@ def _check_input(plan: NetworkPlan) -> None:
         raise ValueError("one of its normalisations is unknown or divides by 0.")
     if not plan.maps or not set(plan.maps) <= {"geodesic", *MAPS} or (plan.as_upstream and plan.maps != ("geodesic",)):
         raise ValueError(f"its maps of the points are {plan.maps}; expected geodesic, {', '.join(MAPS)}.")
+    if not 0 <= plan.depth <= 1000:
+        raise ValueError(f"its points lie {plan.depth} mm inside the margin.")
     if not 0 <= plan.edge_weight <= 1 or not 0 <= plan.relax <= 10:
         raise ValueError(f"its edge weight is {plan.edge_weight} and its margin {plan.relax}.")
 
