@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 BINS = 64
-FLOOR = 0.02
+FLOOR = 0.05
 """The share of a class that may have any brightness at all: it bounds what one brightness can prove."""
 BLUR = 1.5
 """Standard deviation in bins of the Gaussian that histograms are smoothed with."""

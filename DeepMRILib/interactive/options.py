@@ -33,7 +33,7 @@ class SegmentOptions:
         range=(0.0, 1.0), advanced=True, label="Image weight",
     )  # fmt: skip
     denoise: float = option(
-        0.8, "Standard deviation of the Gaussian that the image is smoothed with", unit="mm", range=(0.0, 5.0),
+        0.7, "Standard deviation of the Gaussian that the image is smoothed with", unit="mm", range=(0.0, 5.0),
         advanced=True,
     )  # fmt: skip
     smooth: float = option(

@@ -2,7 +2,7 @@
 
 A label's evidence is a sum of terms, each a logarithm of odds against the background,
 
-    E = a A(I) + l L(I) + g G + h H + e (1 - r) - b d + s (M_2 - M_0) + S (M_4 - M_0) + c,
+    E = a A(I) + l L(I) + g G + h H + e (1 - r) - b d + s (M_2 - M_0) + S (M_4 - M_0),
 
 with A the odds of the brightness I by histograms of the last answer (as GrabCut, Rother et al., SIGGRAPH 2004), L the
 side of the local edge on which I lies (as region-based active contours with local means, Lankton and Tannenbaum, TIP
@@ -25,18 +25,17 @@ from DeepMRILib.interactive.appearance import Brightness
 from DeepMRILib.interactive.geodesic_sweep import all_costs, swept
 from DeepMRILib.interactive.scene import LabelScene, Scene
 
-BRIGHTNESS, EDGE = 0.4, 0.3
-LEAD, LEAD_AGAIN = 2.1, 1.2
+BRIGHTNESS, EDGE = 0.45, 0.3
+LEAD, LEAD_AGAIN = 2.4, 2.0
 ELLIPSOID, BOX = 0.4, 0.06
-NEAR, WIDE = 0.8, 2.1
-ALWAYS = 0.2
+NEAR, WIDE = 1.0, 2.5
 CLICKED = 6.0
 EARLIER = 0.5
 NEAR_UNITS, WIDE_UNITS, LOCAL_UNITS = 2.0, 4.0, 6.0
 AROUND_UNITS = 8.0
 """Only so far outside the box are surroundings learned."""
-SURE = 0.75
-"""Voxels whose smoothed membership is higher teach what a label looks like: about 1.4 units inside a flat margin."""
+SURE = 0.65
+"""Voxels whose smoothed membership is higher teach what a label looks like: about 0.8 units inside a flat margin."""
 SEED = 0.93
 """Those higher still are seeds of the second distances: about 3 units inside."""
 ROUNDS, ROUNDS_AGAIN = 3, 1
@@ -202,7 +201,7 @@ def shares(distances: NDArray) -> NDArray:
 
 def _shape_evidence(label: LabelScene) -> NDArray:
     """What the points alone say."""
-    found = np.float32(ELLIPSOID) * (1 - label.radii) + np.float32(ALWAYS)
+    found = np.float32(ELLIPSOID) * (1 - label.radii)
     found -= np.float32(BOX) * np.clip(label.outside / np.float32(label.unit), -8, 6)
     if label.depth is not None:
         found += np.float32(EARLIER) * np.clip(label.depth, -4, 4)
