@@ -27,7 +27,7 @@ ENGINES = {
     "network": "network",
 }
 """What is compared, by the last word of a folder's name; the first needs no image."""
-DISPLACED, CORRECTED, CLICK = "displaced", "corrected", "click.csv"
+DISPLACED, CORRECTED, CLICK, DATASET = "displaced", "corrected", "click.csv", "Task500_Phantoms"
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,7 +84,8 @@ def deepest_excess(folder: Path) -> tuple[str, NDArray]:
     """Where a user would click who sees the geodesic engine go too far.
 
     Returns:
-        the kind of the lesion in which what is too much is deepest, and the deepest place (3,) in RAS mm.
+        the kind of the lesion in which what is too much is deepest, empty where nothing is too much, and the deepest
+        place (3,) in RAS mm.
     """
     depth, found = 0.0, ("", np.zeros(3))
     for kind in KINDS:

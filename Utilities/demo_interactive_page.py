@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import itertools
 import json
 import statistics
@@ -10,13 +11,15 @@ from typing import Any
 
 import numpy as np
 from demo_chapter import Book, Step
-from demo_interactive_material import CORRECTED, DISPLACED, ENGINES, KINDS, Lesion, deepest_excess
+from demo_interactive_material import CLICK, CORRECTED, DISPLACED, ENGINES, KINDS, Lesion, deepest_excess
 from demo_interactive_pictures import outlines
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from DeepMRILib.figures import Marks, Panel, montage
 from DeepMRILib.interactive.measures import dice, surface_distances
+from DeepMRILib.interactive.report_training import loss_curves
+from DeepMRILib.plots import loss_plot
 from DeepMRILib.results import RESULT_FILE
 from DeepMRILib.tables import Table
 from DeepMRILib.volume import LabelVolume, Volume
@@ -46,8 +49,11 @@ def write(book: Book, folder: Path, steps: list[Step]) -> None:
     )
     page.kinds()
     page.displaced()
-    page.corrected()
+    if (folder / CLICK).is_file():
+        page.corrected()
     page.confidence()
+    if (folder / "tested").is_dir():
+        page.training()
 
 
 class Page:
@@ -88,6 +94,8 @@ class Page:
             "image; what an engine is worth, it is worth against it.",
             self._lesions,
         )
+        if (self._folder / "trained").is_dir() and "network" not in self._lesions["hard"].folders:
+            self._book.note("Left out: a network that comes with DeepMRI, as this copy has none.")
 
     def displaced(self) -> None:
         """The same from points as an inexact user places them."""
@@ -159,6 +167,38 @@ class Page:
             row[ENGINES[engine]] = 100 * wrong / counted if counted else None
         return row
 
+    def training(self) -> None:
+        """A network from the cases of a dataset."""
+        made = provenance(self._folder / "trained")
+        options, tested = made["options"], rows_of(self._folder / "tested" / "scores.csv")
+        self._book.section("A network of one's own")
+        self._book.text(
+            f"{made['inputs']['training_cases']} generated lesions to train on and {len(tested)} for the test, half of "
+            f"them hard, written by interactive.phantom_dataset. {options['folds']} networks were trained for "
+            f"{options['epochs']} epochs in {made['seconds']['train']:.0f} s, and their answers are averaged. So few "
+            "cases and epochs show the way, not what a network can do."
+        )
+        history = {name: [] for name in ("fold", "epoch", "loss", "dice")}
+        for row in rows_of(self._folder / "trained" / "history.csv"):
+            for name, values in history.items():
+                values.append(number(row[name]))
+        self._figure(
+            loss_plot(loss_curves(Table(history)), y_label="Loss; 1 - Dice in validation"),
+            "training",
+            "Of each fold the training loss (dotted) and 1 - Dice of the cases that it has not seen (solid).",
+        )
+        names = {"dice": "network", "dice_geodesic": "geodesic", "dice_ellipsoid": "ellipsoid"}
+        rows = [
+            {"case": f"{row['case']}, {row['subtype']}", **{names[n]: number(row[n]) for n in names}} for row in tested
+        ]
+        known = {name: [row[name] for row in rows if row[name] is not None] for name in names.values()}
+        rows.append({"case": "mean", **{name: statistics.mean(values) for name, values in known.items()}})
+        self._book.table(
+            Table.from_rows(rows),
+            formats=dict.fromkeys(names.values(), ".3f"),
+            caption="Dice of the test cases, all from the same points.",
+        )
+
     def _scores(self, caption: str, lesions: dict[str, Lesion], without: tuple[str, ...] = ()) -> None:
         """A table of scores: a row for each lesion and method, the best Dice of each lesion stands out."""
         rows, best = [], []
@@ -193,8 +233,23 @@ def times(folder: Path, steps: list[Step]) -> Table:
 
 def seconds_of(folder: Path) -> float:
     """How long the computation of a result took."""
-    made = json.loads((folder / RESULT_FILE).read_text(encoding="utf-8"))["provenance"]
-    return sum(made["seconds"].values())
+    return sum(provenance(folder)["seconds"].values())
+
+
+def provenance(folder: Path) -> dict[str, Any]:
+    """How a result was made."""
+    return json.loads((folder / RESULT_FILE).read_text(encoding="utf-8"))["provenance"]
+
+
+def number(text: str) -> float | None:
+    """The number in a cell; None where it is empty."""
+    return float(text) if text else None
+
+
+def rows_of(path: Path) -> list[dict[str, str]]:
+    """The rows of a table."""
+    with path.open(encoding="utf-8", newline="") as stream:
+        return list(csv.DictReader(stream))
 
 
 def masks(lesion: Lesion, methods: tuple[str, ...] = SHOWN) -> dict[str, NDArray]:

@@ -26,7 +26,7 @@ PICTURES = {
     "interactive": {"lesions", "outside", "confidence"},
 }
 """The pictures of each chapter."""
-LEARNED = {"ivim": {"loss"}, "interactive": set()}
+LEARNED = {"ivim": {"loss"}, "interactive": {"training"}}
 """Those that networks add."""
 
 
