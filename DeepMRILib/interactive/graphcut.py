@@ -1,104 +1,79 @@
-"""Labels of least energy on a grid: each voxel's own cost of a label, and a cost where neighbours differ.
-
-Two labels are an exact minimum cut (Boykov and Funka-Lea, Int J Comput Vis 2006;70:109-131). More are found by
-expansion moves (Boykov, Veksler and Zabih, IEEE TPAMI 2001;23:1222-1239), each a minimum cut whose terms are built as
-in Kolmogorov and Zabih, IEEE TPAMI 2004;26:147-159.
-"""
+"""The least cut between a lesion and its surroundings, on the voxels whose side is open."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_matrix
+from scipy import sparse
 from scipy.sparse.csgraph import breadth_first_order, maximum_flow
 
-SCALE = 1000.0
-"""Capacities are whole numbers: costs are counted in thousandths."""
-_HIGHEST = 1e6
-CYCLES = 2
-"""After two rounds of expansion moves hardly a voxel changes."""
+SCALE = 1000
+"""Capacities are whole numbers: thousandths of a unit of evidence."""
+MOST = 50.0
 
 
-@dataclass(frozen=True, eq=False)
-class Pairs:
-    """Neighbours and what it costs when they differ.
+def least_cut(evidence: NDArray, open_: NDArray, inside: NDArray, links: tuple[NDArray, NDArray, NDArray]) -> NDArray:
+    """The region (i, j, k) bool of least energy among those that differ from ``inside`` only where it is open.
 
-    Attributes:
-        first, second: (m,) numbers of voxels.
-        costs: (m,) zero or positive.
-    """
-
-    first: NDArray
-    second: NDArray
-    costs: NDArray
-
-
-def least_energy(own: NDArray, pairs: Pairs) -> NDArray:
-    """The labels (n,) of least energy, exactly for two labels and nearly for more.
+    E(x) = - sum_p e_p x_p + sum_{p, q} v_pq |x_p - x_q| over the six neighbours, its minimum found as a maximum flow
+    (Boykov and Jolly, ICCV 2001).
 
     Args:
-        own: (labels, n) cost of each label for each voxel.
-        pairs: the neighbours.
+        evidence: (i, j, k), e_p.
+        open_: (i, j, k) bool.
+        inside: (i, j, k) bool, the side of the others.
+        links: of each axis v_pq >= 0 between each voxel and the next along it, one fewer along that axis.
 
     Example:
-        >>> chain = Pairs(np.array([0, 1]), np.array([1, 2]), np.array([1.0, 1.0]))
-        >>> least_energy(np.array([[0.0, 0.4, 0.0], [1.0, 0.0, 1.0]]), chain).tolist()
-        [0, 0, 0]
+        >>> line = np.array([2.0, -0.5, -2.0]).reshape(3, 1, 1)
+        >>> links = (np.ones((2, 1, 1)), np.ones((3, 0, 1)), np.ones((3, 1, 0)))
+        >>> least_cut(line, np.ones((3, 1, 1), dtype=bool), line > 0, links).ravel().tolist()
+        [True, False, False]
     """
-    own = own - own.min(axis=0)
-    if len(own) == 2:
-        return _expanded(np.zeros(own.shape[1], dtype=int), 1, own, pairs)
-    labels = own.argmin(axis=0)
-    for _ in range(CYCLES):
-        before = labels
-        for label in range(len(own)):
-            labels = _expanded(labels, label, own, pairs)
-        if np.array_equal(labels, before):
-            break
-    return labels
+    count = int(open_.sum())
+    if count == 0:
+        return inside.copy()
+    number = np.full(open_.shape, -1, dtype=np.int64)
+    number[open_] = np.arange(count)
+    terminal = np.clip(evidence[open_], -MOST, MOST).astype(np.float64)
+    pairs = []
+    for axis, link in enumerate(links):
+        first, second = _ends(number, axis)
+        sides = _ends(inside, axis)
+        both = (first >= 0) & (second >= 0)
+        pairs.append((first[both], second[both], link[both]))
+        # a neighbour whose side is known pulls towards it
+        for own, other, side in ((first, second, sides[1]), (second, first, sides[0])):
+            border = (own >= 0) & (other < 0)
+            np.add.at(terminal, own[border], np.where(side[border], link[border], -link[border]))
+    taken = _source_side(terminal, pairs)
+    found = inside.copy()
+    found[open_] = taken
+    return found
 
 
-def energy(labels: NDArray, own: NDArray, pairs: Pairs) -> float:
-    """What labels (n,) cost."""
-    differ = labels[pairs.first] != labels[pairs.second]
-    return float(own[labels, np.arange(len(labels))].sum() + pairs.costs[differ].sum())
+def _ends(values: NDArray, axis: int) -> tuple[NDArray, NDArray]:
+    """The values of both voxels of each pair along an axis."""
+    moved = np.moveaxis(values, axis, 0)
+    return np.moveaxis(moved[:-1], 0, axis), np.moveaxis(moved[1:], 0, axis)
 
 
-def _expanded(labels: NDArray, label: int, own: NDArray, pairs: Pairs) -> NDArray:
-    """The best labels that differ from these only where voxels take on one label."""
-    count = len(labels)
-    keep, take = own[labels, np.arange(count)].astype(float), own[label].astype(float)
-    first, second = labels[pairs.first], labels[pairs.second]
-    # the cost of a pair by who takes the label: neither, the second, the first; of both it is nothing
-    neither = np.where(first != second, pairs.costs, 0.0)
-    by_second = np.where(first != label, pairs.costs, 0.0)
-    by_first = np.where(second != label, pairs.costs, 0.0)
-    take += np.bincount(pairs.first, by_first - neither, count)
-    take += np.bincount(pairs.second, -by_first, count)
-    cut = _cut(keep, take, pairs, by_second + by_first - neither)
-    return np.where(cut, label, labels)
-
-
-def _cut(keep: NDArray, take: NDArray, pairs: Pairs, costs: NDArray) -> NDArray:
-    """Who takes the label (n,) bool: ``costs`` are due where the second of a pair takes it and the first does not."""
-    count = len(keep)
+def _source_side(terminal: NDArray, pairs: list[tuple[NDArray, NDArray, NDArray]]) -> NDArray:
+    """Which nodes (n,) bool lie on the source's side of the least cut; ``terminal`` > 0 links to the source."""
+    count = len(terminal)
     source, sink = count, count + 1
-    voxels = np.arange(count)
-    gain = take - keep
-    gives, wants = gain > 0, gain < 0
-    # a voxel on the sink's side takes the label
-    rows = np.concatenate([np.full(gives.sum(), source), voxels[wants], pairs.first])
-    columns = np.concatenate([voxels[gives], np.full(wants.sum(), sink), pairs.second])
-    values = np.concatenate([gain[gives], -gain[wants], costs])
-    whole = np.rint(np.clip(values, 0, _HIGHEST) * SCALE).astype(np.int32)
-    graph = csr_matrix((whole, (rows, columns)), shape=(count + 2, count + 2))
-    graph.eliminate_zeros()
-    rest = graph - maximum_flow(graph, source, sink).flow
-    rest.data = np.maximum(rest.data, 0)
-    rest.eliminate_zeros()
-    reached = breadth_first_order(rest, source, return_predecessors=False)
-    takes = np.ones(count + 2, dtype=bool)
-    takes[reached] = False
-    return takes[:count]
+    nodes = np.arange(count)
+    first = np.concatenate([pair[0] for pair in pairs])
+    second = np.concatenate([pair[1] for pair in pairs])
+    link = np.concatenate([pair[2] for pair in pairs])
+    gain = terminal > 0
+    rows = np.concatenate([first, second, np.full(gain.sum(), source), nodes[~gain]])
+    columns = np.concatenate([second, first, nodes[gain], np.full((~gain).sum(), sink)])
+    capacities = np.rint(SCALE * np.concatenate([link, link, terminal[gain], -terminal[~gain]])).astype(np.int32)
+    graph = sparse.csr_matrix((capacities, (rows, columns)), shape=(count + 2, count + 2))
+    residual = graph - maximum_flow(graph, source, sink).flow
+    residual.data[residual.data < 0] = 0
+    residual.eliminate_zeros()
+    reached = np.zeros(count + 2, dtype=bool)
+    reached[breadth_first_order(residual, source, return_predecessors=False)] = True
+    return reached[:count]
