@@ -209,11 +209,12 @@ def _argument(
 
 def _check_checkpoint(options: Any, place: Path) -> None:
     """Refuse a checkpoint where the result goes: the folder is made anew when the training is done."""
-    checkpoint = getattr(options, "checkpoint", "")
-    if checkpoint and Path(os.path.realpath(checkpoint)).is_relative_to(place):
-        raise InputError(
-            f"The checkpoint {checkpoint} lies in the output folder, which is made anew. Choose another place for it."
-        )
+    for name in ("checkpoint", "workspace"):
+        given = getattr(options, name, "")
+        if given and Path(os.path.realpath(given)).is_relative_to(place):
+            raise InputError(
+                f"The {name} {given} lies in the output folder, which is made anew. Choose another place for it."
+            )
 
 
 def run_command(job: Job, command: Any, line: Sequence[str] = ()) -> int:

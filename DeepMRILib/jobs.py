@@ -302,7 +302,7 @@ JOBS: tuple[Job, ...] = (
         ),
         example="DeepMRILib.interactive.example_training:train_inputs",
         report="DeepMRILib.interactive.report_training:train_report",
-        quick=(("epochs", 1), ("folds", 2), ("augment", False), ("accumulate", 2), ("device", "cpu")),
+        quick=(("epochs", 1), ("folds", 2), ("accumulate", 2), ("device", "cpu")),
         needs_torch=True,
     ),
     Job(
@@ -315,7 +315,7 @@ JOBS: tuple[Job, ...] = (
         inputs=(TRAINED, DATASET),
         example="DeepMRILib.interactive.example_training:model_inputs",
         report="DeepMRILib.interactive.report_testing:test_report",
-        quick=(("device", "cpu"), ("flips", False)),
+        quick=(("device", "cpu"),),
         needs_torch=True,
     ),
     Job(
@@ -328,7 +328,7 @@ JOBS: tuple[Job, ...] = (
         inputs=(TRAINED, DATASET),
         example="DeepMRILib.interactive.example_training:model_inputs",
         report="DeepMRILib.interactive.report_testing:predict_report",
-        quick=(("device", "cpu"), ("flips", False), ("cases", "test")),
+        quick=(("device", "cpu"), ("cases", "test")),
         needs_torch=True,
     ),
     Job(

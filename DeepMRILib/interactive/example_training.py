@@ -10,7 +10,7 @@ from typing import Any
 
 from DeepMRILib.interactive.example_pipeline import example_dataset
 
-TRAIN_QUICK = (("epochs", 1), ("folds", 2), ("augment", False), ("accumulate", 2), ("device", "cpu"))
+TRAIN_QUICK = (("epochs", 1), ("folds", 2), ("accumulate", 2), ("device", "cpu"))
 """Settings with which the example trains in about a second."""
 _UPSTREAM_PLANS = {
     "Fingerprint": {

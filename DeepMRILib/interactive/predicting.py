@@ -6,6 +6,8 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from numpy.typing import NDArray
+
 from DeepMRILib import device as devices
 from DeepMRILib.errors import InputError, require
 from DeepMRILib.interactive.dataset import Case, Dataset, open_dataset
@@ -18,6 +20,8 @@ from DeepMRILib.progress import Progress, part
 from DeepMRILib.results import Provenance
 from DeepMRILib.tables import Table
 
+PICTURES = 6
+"""Cases whose middle slice is kept for the report."""
 UNITS = {
     "volume": "mm3", "volume_ml": "ml",
     "diameter_axial": "mm", "diameter_coronal": "mm", "diameter_sagittal": "mm",
@@ -32,9 +36,12 @@ class PredictResult(MasksResult):
         masks: of each case, by its name.
         table: a row for each case and label: ``case``, ``label``, ``voxels``, ``volume`` (mm3), ``volume_ml`` (ml) and
             the three diameters (mm).
+        pictures: of some cases the axial slice in the middle, (3, rows, columns): image, truth (0 where it is not
+            known), prediction.
     """
 
     table: Table = field(default_factory=lambda: Table({}))
+    pictures: dict[str, NDArray] = field(default_factory=dict)
 
 
 def predict(
@@ -63,14 +70,17 @@ def predict(
     device = devices.resolve(options.device)
     found = open_dataset(dataset)
     cases = _cases(found, options)
+    from DeepMRILib.interactive.network_found import middle_slice
     from DeepMRILib.interactive.network_jobs import Segmenter
 
     segmenter = Segmenter.of(model, found, options, device)
-    rows, masks, notes = [], {}, dict.fromkeys(found.notes)
+    rows, masks, pictures, notes = [], {}, {}, dict.fromkeys(found.notes)
     for case, mask, said in segmenter.all_of(cases, part(progress, 0.0, 1.0)):
         masks[case.name] = mask
         rows += [{"case": case.name, **row} for row in _sizes(mask)]
         notes.update(dict.fromkeys(said))
+        if len(pictures) < PICTURES:
+            pictures[case.name] = middle_slice(case, mask)
     return PredictResult(
         provenance=Provenance(
             job="interactive.predict",
@@ -89,6 +99,7 @@ def predict(
         ),
         masks=masks,
         table=Table.from_rows(rows, units=UNITS),
+        pictures=pictures,
     )
 
 

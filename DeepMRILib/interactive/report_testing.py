@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from DeepMRILib.interactive.postprocess import IN_WORDS
 from DeepMRILib.interactive.predicting import PredictResult
-from DeepMRILib.interactive.report_cases import SHOWN, add_scores, shown
+from DeepMRILib.interactive.report_cases import SHOWN, add_scores, overlays, shown
 from DeepMRILib.interactive.testing import TestResult
 from DeepMRILib.report import Report
 from DeepMRILib.results import Provenance
@@ -29,7 +29,7 @@ def test_report(result: TestResult) -> Report:
 
 
 def predict_report(result: PredictResult) -> Report:
-    """The sizes of what was found."""
+    """The sizes of what was found, and slices with its outline."""
     report = _begun("Segmented cases", result.provenance, "predict")
     report.section("Sizes")
     names = [name for name in SIZES if name in result.table.columns]
@@ -41,6 +41,11 @@ def predict_report(result: PredictResult) -> Report:
         for name in names
     }
     report.table(Table(columns, units), caption="Diameters are the longest within a slice.")
+    report.section("Slices")
+    report.figure(
+        overlays(result.pictures),
+        "Axial slices in the middle: what the network found solid, the truth, if any, broken.",
+    )
     _add_settings(report, result.provenance)
     return report
 

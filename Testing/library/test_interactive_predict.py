@@ -405,7 +405,9 @@ def test_predictions_need_no_labels(learned: Path, tmp_path: Path) -> None:
     assert result.table.columns["label"] == ["lesion", "lesion"]
     saved = result.save(tmp_path / "out")
     assert files.read_labels(saved / "mask_case_1.nii.gz").same_grid(truth)
-    assert "case_6" in predict_report(result).html()
+    page = predict_report(result).html()
+    assert "case_6" in page
+    assert "data:image/png" in page
 
 
 def test_cases_that_cannot_be_tested_or_segmented(learned: Path, tmp_path: Path) -> None:

@@ -372,6 +372,16 @@ def test_a_real_mlflow_holds_settings_curves_and_scores(trained: TrainedModel, t
     assert run.data.metrics["dice"] == pytest.approx(trained.metrics["dice"])
 
 
+def test_a_workspace_in_the_output_is_refused_before_the_training(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    line = ["interactive", "train", str(example_dataset()), "-o", str(out), "--workspace", str(out / "run")]
+    command = [sys.executable, "-m", "DeepMRILib", *line]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
+    assert done.returncode == 2
+    assert "lies in the output folder" in done.stderr
+    assert not out.exists()
+
+
 # -- stopped, killed, and gone on --
 
 
