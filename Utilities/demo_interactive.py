@@ -24,6 +24,12 @@ FEW_CASES = ["--accumulate", "1", "--learning-rate", "0.02", "--momentum", "0.95
 
 def commands(folder: Path, network: bool, quick: bool) -> Iterator[tuple[str, list[str]]]:
     """The folder that each command makes, and its words; each may be made from what the ones before have left."""
+    for name, words in steps(folder, network, quick):
+        yield name, [*words, *(["--no-report"] if quick else [])]
+
+
+def steps(folder: Path, network: bool, quick: bool) -> Iterator[tuple[str, list[str]]]:
+    """The same, with the reports of all."""
     engines = ["geodesic", "graphcut", *(["network"] if network and is_shipped() else [])]
     for kind in KINDS:
         yield kind, ["interactive", "phantom", "--kind", kind, *(SMALL if quick else [])]

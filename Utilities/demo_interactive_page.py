@@ -112,7 +112,7 @@ class Page:
         self._book.text(
             "Where the segmentation goes too far, a point outside takes it back. Of these four lesions that one was "
             "taken in which the geodesic engine goes too far by the greatest depth, and the point lies where that is "
-            "deepest: where a user would click."
+            "deepest: where a user would click. The numbers below say whether it takes more than was too much."
         )
         pair = {"before": before, "after": after}
         self._figure(
@@ -181,7 +181,7 @@ class Page:
         history = {name: [] for name in ("fold", "epoch", "loss", "dice")}
         for row in rows_of(self._folder / "trained" / "history.csv"):
             for name, values in history.items():
-                values.append(number(row[name]))
+                values.append(int(row[name]) if name in ("fold", "epoch") else number(row[name]))
         self._figure(
             loss_plot(loss_curves(Table(history)), y_label="Loss; 1 - Dice in validation"),
             "training",

@@ -75,7 +75,7 @@ def test_the_demonstration_shows_networks_where_there_is_pytorch(tmp_path: Path)
     output = tmp_path / "demo"
     page = demonstrate(output)
     check(page, output, {chapter: names | LEARNED[chapter] for chapter, names in PICTURES.items()})
-    assert "Left out" not in page
+    assert "Left out: the network" not in page
     assert (output / "ivim" / "network" / "model.safetensors").is_file()
 
 
