@@ -24,8 +24,8 @@ def finished(membership: NDArray, problem: Problem) -> tuple[NDArray, NDArray]:
     their holes if asked for, and nothing within 2 mm of a point where no label is. The confidence is the lead of the
     winner over the runner-up.
     """
-    ordered = np.partition(membership, -2, axis=0)
-    confidence = (ordered[-1] - ordered[-2]).astype(np.float32)
+    best, second = two_highest(membership)
+    confidence = (best - second).astype(np.float32)
     regions = smooth_regions(membership, problem)
     forbidden = None
     if len(problem.negative):
@@ -46,11 +46,18 @@ def smooth_regions(membership: NDArray, problem: Problem) -> list[NDArray]:
     if len(membership) == 2:
         lead = np.clip(GAIN * (membership[1] - membership[0]), -1, 1)
         return [ndimage.gaussian_filter(lead, sigma, truncate=2.5, mode="nearest") > 0]
-    ordered = np.partition(membership, -2, axis=0)
-    best, second = ordered[-1], ordered[-2]
+    best, second = two_highest(membership)
     leads = [np.clip(GAIN * (one - np.where(one == best, second, best)), -1, 1) for one in membership]
     winner = np.stack([ndimage.gaussian_filter(one, sigma, truncate=2.5, mode="nearest") for one in leads]).argmax(0)
     return [winner == number for number in range(1, len(membership))]
+
+
+def two_highest(membership: NDArray) -> tuple[NDArray, NDArray]:
+    """The highest and the second highest membership of each voxel."""
+    if len(membership) == 2:
+        return np.maximum(*membership), np.minimum(*membership)
+    ordered = np.partition(membership, -2, axis=0)
+    return ordered[-1], ordered[-2]
 
 
 def pieces_with(region: NDArray, points: NDArray) -> NDArray:

@@ -10,14 +10,14 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
+from numpy.lib.stride_tricks import as_strided
 from numpy.typing import NDArray
 
 DIFFERENCE_FLOOR = np.float32(1e-5)
 """Added to differences of intensity, as in GeodisTK."""
 
-KEPT_VOXELS = 3_000_000
-"""Up to this many voxels the costs of all edges are kept (108 bytes per voxel), beyond they are computed again."""
+KEPT_VOXELS = 2_500_000
+"""Up to this many voxels the costs of all edges are kept (216 bytes per voxel), beyond they are computed again."""
 
 Report = Callable[[float], None]
 """Told how far it is, from 0 to 1; may raise ``Cancelled``."""
@@ -54,9 +54,11 @@ class Costs:
         key = (target, source)
         if key in self._kept:
             return self._kept[key]
-        before = np.pad(self._planes[source], ((1, 1), (1, 1), (0, 0)), mode="edge")
-        seen = sliding_window_view(before, (3, 3), axis=(0, 1)).transpose(3, 4, 0, 1, 2)
-        difference = seen - self._planes[target]
+        rows, columns, channels = self._planes.shape[1:]
+        # beyond the border any value will do: nothing is reached from there
+        around = np.zeros((rows + 2, columns + 2, channels), dtype=np.float32)
+        around[1:-1, 1:-1] = self._planes[source]
+        difference = _nine(around, 0) - self._planes[target]
         if difference.shape[-1] == 1:
             difference = np.abs(difference[..., 0])
         else:
@@ -111,15 +113,19 @@ def _settled(before: NDArray, after: NDArray, tolerance: float) -> bool:
 def _to_and_fro(padded: NDArray, costs: Costs, axis: int) -> None:
     """Two sweeps along one axis, in place."""
     planes = np.moveaxis(padded, axis + 1, 0)
+    seen = _nine(planes, 2)
+    now = planes[:, :, 1:-1, 1:-1]
     count = len(planes) - 2
-    for target in range(1, count):
-        _look_back(planes, target, target - 1, costs)
-    for target in range(count - 2, -1, -1):
-        _look_back(planes, target, target + 1, costs)
+    order = [(target, target - 1) for target in range(1, count)]
+    order += [(target, target + 1) for target in range(count - 2, -1, -1)]
+    for target, source in order:
+        reached = (seen[:, :, source + 1] + costs.between(target, source)[:, :, None]).min(axis=(0, 1))
+        np.minimum(now[target + 1], reached, out=now[target + 1])
 
 
-def _look_back(planes: NDArray, target: int, source: int, costs: Costs) -> None:
-    seen = sliding_window_view(planes[source + 1], (3, 3), axis=(1, 2)).transpose(0, 3, 4, 1, 2)
-    reached = (seen + costs.between(target, source)).min(axis=(1, 2))
-    now = planes[target + 1][:, 1:-1, 1:-1]
-    np.minimum(now, reached, out=now)
+def _nine(planes: NDArray, axis: int) -> NDArray:
+    """Views (3, 3, ...) of planes as their nine neighbours see them: rows and columns, from ``axis`` on, lose two."""
+    shape, strides = list(planes.shape), planes.strides
+    shape[axis] -= 2
+    shape[axis + 1] -= 2
+    return as_strided(planes, (3, 3, *shape), (strides[axis], strides[axis + 1], *strides), writeable=False)

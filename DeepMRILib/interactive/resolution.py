@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -59,7 +58,7 @@ class Coarser:
         affine[:3, :3] *= steps
         return dataclasses.replace(
             problem,
-            image=self._along_axes(problem.image, _means),
+            image=self._means(problem.image),
             affine=affine,
             spacing=tuple((np.array(problem.spacing) * steps).tolist()),
             points=tuple(self._indices(points) for points in problem.points),
@@ -67,9 +66,23 @@ class Coarser:
             prior=None if problem.prior is None else self._nearest(problem.prior),
         )
 
+    def _means(self, values: NDArray) -> NDArray:
+        """The mean (i, j, k, c) over the length of each coarse voxel: differences of the integral at its edges."""
+        for axis, (n, m) in enumerate(zip(self.fine, self.coarse, strict=True)):
+            if n == m:
+                continue
+            none = np.zeros_like(values.take([0], axis=axis))
+            integral = np.concatenate([none, values.cumsum(axis=axis)], axis=axis)
+            at_edges = _interpolated(integral, np.arange(m + 1) * n / m, axis)
+            values = np.diff(at_edges, axis=axis) * np.float32(m / n)
+        return values
+
     def back(self, values: NDArray) -> NDArray:
         """Coarse values (i, j, k) linearly interpolated onto the fine grid, float32."""
-        return self._along_axes(values, _interpolation)
+        for axis, (n, m) in enumerate(zip(self.fine, self.coarse, strict=True)):
+            if n != m:
+                values = _interpolated(values, (np.arange(n) + 0.5) * m / n - 0.5, axis)
+        return values
 
     def _indices(self, fine: NDArray) -> NDArray:
         """Voxel indices (n, 3) in the coarse grid."""
@@ -79,23 +92,16 @@ class Coarser:
         middles = [((np.arange(m) + 0.5) * n / m).astype(int) for n, m in zip(self.fine, self.coarse, strict=True)]
         return values[np.ix_(*middles)]
 
-    def _along_axes(self, values: NDArray, matrix: Callable[[int, int], NDArray]) -> NDArray:
-        for axis, (n, m) in enumerate(zip(self.fine, self.coarse, strict=True)):
-            if n != m:
-                weights = matrix(n, m)
-                values = np.moveaxis(np.tensordot(weights, values, axes=(1, axis)), 0, axis)
-        return np.ascontiguousarray(values)
 
-
-def _means(n: int, m: int) -> NDArray:
-    """(m, n) float32: the shares of n voxels in each of m that cover the same length."""
-    edges = np.arange(m + 1) * n / m
-    fine = np.arange(n)
-    covered = np.minimum(edges[1:, None], fine + 1) - np.maximum(edges[:-1, None], fine)
-    return (np.maximum(covered, 0) * m / n).astype(np.float32)
-
-
-def _interpolation(n: int, m: int) -> NDArray:
-    """(n, m) float32: linear interpolation from m voxels to n."""
-    at = np.clip((np.arange(n) + 0.5) * m / n - 0.5, 0, m - 1)
-    return np.maximum(1 - np.abs(at[:, None] - np.arange(m)), 0).astype(np.float32)
+def _interpolated(values: NDArray, at: NDArray, axis: int) -> NDArray:
+    """Values linearly interpolated along an axis at continuous indices, the last ones beyond its ends."""
+    last = values.shape[axis] - 1
+    at = np.clip(at, 0, last)
+    low = np.minimum(at.astype(int), max(last - 1, 0))
+    share = (at - low).astype(np.float32).reshape([-1 if a == axis else 1 for a in range(values.ndim)])
+    lower = values.take(low, axis=axis)
+    found = values.take(np.minimum(low + 1, last), axis=axis)
+    found -= lower
+    found *= share
+    found += lower
+    return found
