@@ -33,10 +33,11 @@ class Extremes:
     shape: NDArray
 
     @classmethod
-    def of(cls, points: NDArray, depth: float, smallest: NDArray) -> Extremes:
-        """From points (n, 3) in mm, so far inside the margin; no axis shorter than ``smallest`` (3,)."""
+    def of(cls, points: NDArray, depth: float, edges: NDArray) -> Extremes:
+        """From points (n, 3) in mm, so far inside the margin but at least a voxel, of ``edges`` (3,) in mm."""
+        depth = np.maximum(depth, edges)
         low, high = points.min(axis=0) - depth, points.max(axis=0) + depth
-        half = np.maximum((high - low) / 2, smallest / 2)
+        half = (high - low) / 2
         apart = np.stack([points[points[:, a].argmax()] - points[points[:, a].argmin()] for a in range(3)]) / 2
         tilt = (apart / half + (apart / half).T) / 2
         tilt = np.clip(TRUST * tilt, -MOST_TILT, MOST_TILT)

@@ -92,6 +92,6 @@ def _adding_up(labels: NDArray, membership: NDArray) -> NDArray:
     labels = np.where(total > 1, labels / np.maximum(total, 1e-6), labels)
     if len(labels) == 1:
         return np.stack([1 - labels[0], labels[0]]).astype(np.float32)
-    background = np.minimum(membership[0], 1 - labels.sum(axis=0))
+    background = np.clip(1 - labels.sum(axis=0), 0, membership[0])
     found = np.concatenate([background[None], labels])
     return (found / found.sum(axis=0)).astype(np.float32)
