@@ -213,5 +213,4 @@ def _row(fold: Fold, epoch: training.Epoch) -> dict[str, Any]:
         "loss": epoch.loss,
         "dice": None if epoch.validation_loss is None else 1 - epoch.validation_loss,
         "learning_rate": epoch.learning_rate,
-        "seconds": epoch.seconds,
     }

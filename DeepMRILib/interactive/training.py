@@ -211,7 +211,7 @@ def _model(task: Task, options: TrainOptions, outcome: Outcome, seconds: float) 
         postprocessing=outcome.postprocessing,
         training_data=f"{len(task.dataset.cases)} cases of {task.dataset.name}",
         metrics=_metrics(scores),
-        history=Table.from_rows(outcome.history, units={"seconds": "s"}),
+        history=Table.from_rows(outcome.history),
         scores=Table.from_rows(outcome.rows, units=UNITS),
         choices=outcome.choices,
         pictures=outcome.pictures,
