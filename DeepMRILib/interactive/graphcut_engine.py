@@ -16,6 +16,8 @@ from DeepMRILib.progress import Progress, part
 ENGINE = "Graph cut with a geodesic term and learned brightness"
 BAND = 3.0
 """Only so many mm around the first margin is its place open."""
+MOST_OPEN = 60_000
+"""At most so many voxels are cut, those nearest to the margin: more take seconds."""
 LINK = 4.0
 """What a mm2 of margin between voxels of equal brightness costs, in units of evidence per mm3 of lesion."""
 CONTRAST = 0.5
@@ -62,7 +64,11 @@ def _cut(membership: NDArray, number: int, problem: Problem, links: tuple[NDArra
         ndimage.distance_transform_edt(inside[box], sampling=problem.spacing),
         ndimage.distance_transform_edt(~inside[box], sampling=problem.spacing),
     )
-    open_ = near <= max(BAND, 1.01 * max(problem.spacing))
+    band = max(BAND, 1.01 * max(problem.spacing))
+    if np.count_nonzero(near <= band) > MOST_OPEN:
+        # where voxels are fine or lesions large, a thinner band will do
+        band = np.partition(near, MOST_OPEN, axis=None)[MOST_OPEN]
+    open_ = near <= band
     evidence = np.log(own[box] / np.clip(others[box], 1e-6, 1))
     region = least_cut(evidence, open_, inside[box], tuple(_part(link, box, axis) for axis, link in enumerate(links)))
     moved = own.copy()
