@@ -14,6 +14,7 @@ from DeepMRILib.interactive.network import build
 from DeepMRILib.interactive.network_half import channels_last, computing, half_type
 from DeepMRILib.interactive.network_memory import check_prediction
 from DeepMRILib.interactive.network_plan import NetworkPlan
+from DeepMRILib.interactive.network_threads import threads_for
 from DeepMRILib.interactive.trained import TrainedModel
 from DeepMRILib.progress import Progress, silent
 
@@ -75,10 +76,11 @@ class Ensemble:
         Raises:
             DeviceMemoryError: it does not fit.
         """
-        check_prediction(self.plan, int(np.prod(values.shape[1:])), self.device, WAY_OUT)
+        voxels = int(np.prod(values.shape[1:]))
+        check_prediction(self.plan, voxels, self.device, WAY_OUT)
         networks = self.networks[:1] if first_only else self.networks
         ways = FLIPS if flips else FLIPS[:1]
-        with devices.out_of_memory_as_error(self.device, WHAT, WAY_OUT):
+        with threads_for(voxels), devices.out_of_memory_as_error(self.device, WHAT, WAY_OUT):
             given = torch.from_numpy(np.ascontiguousarray(values, dtype=np.float32))[None].to(self.device)
             total = torch.zeros((self.plan.outputs, *values.shape[1:]), device=self.device)
             for done, (network, axes) in enumerate(itertools.product(networks, ways)):

@@ -56,6 +56,10 @@ class TrainOptions:
         "", "Folder or address of an MLflow tracking store that the training is also logged to; empty logs to none",
         advanced=True,
     )  # fmt: skip
+    threads: int = option(
+        0, "Processor threads; 0 takes one for small cases, else PyTorch's number. On a busy computer one is faster",
+        range=(0, 1024), advanced=True,
+    )  # fmt: skip
     seed: int = option(0, "Seed of all random numbers", range=(0, 2**32 - 1))
     device: devices.Device = option("auto", "Where to compute")
 

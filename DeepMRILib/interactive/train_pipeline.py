@@ -15,6 +15,7 @@ from DeepMRILib.errors import InputError
 from DeepMRILib.interactive.cases import load_case
 from DeepMRILib.interactive.network_ask import Asking, prepared_within
 from DeepMRILib.interactive.network_memory import most_voxels, training_bytes
+from DeepMRILib.interactive.network_threads import threads_for
 from DeepMRILib.interactive.options_training import TrainOptions
 from DeepMRILib.interactive.postprocess import Postprocessing
 from DeepMRILib.interactive.prepare import Prepared
@@ -79,7 +80,8 @@ def run(task: Task, options: TrainOptions, folder: Path, progress: Progress) -> 
     for done, number in enumerate(wanted):
         step = part(_of_fold(told, number), done / len(wanted), (done + 1) / len(wanted))
         fold = Fold(number, *task.splits[number])
-        trained.append(train_fold(fold, store, task.plan, options, folder=folder, progress=step))
+        with threads_for(store.largest, options.threads):
+            trained.append(train_fold(fold, store, task.plan, options, folder=folder, progress=step))
     return _judged(task, options, trained, memory=memory, notes=notes, progress=part(progress, 0.85, 1.0))
 
 

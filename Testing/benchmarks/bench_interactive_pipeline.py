@@ -1,6 +1,6 @@
 """The whole pipeline of interactive segmentation on a small task: planned, trained in five folds, ensembled, tested.
 
-    python Testing/benchmarks/bench_interactive_pipeline.py --epochs 100 --filters 16
+    python Testing/benchmarks/bench_interactive_pipeline.py --epochs 60 --filters 16
 
 The task: 20 generated cases to train on and 10 to test, half of them hard (``phantom_dataset``), with the points that
 come with them. The networks never see the test cases. Beside them stand the engine of geodesic distances and the
@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
@@ -42,12 +43,14 @@ KILLED_EPOCHS = 4
 def main() -> None:
     """Print all tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--epochs", type=int, default=100, help="of each fold")
+    parser.add_argument("--epochs", type=int, default=60, help="of each fold")
     parser.add_argument("--filters", type=int, default=16, help="features at full resolution")
     parser.add_argument("--cases", type=int, default=20, help="to train on")
     parser.add_argument("--tests", type=int, default=10)
+    parser.add_argument("--threads", type=int, default=1, help="of PyTorch; more are slower on a busy computer")
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
+    torch.set_num_threads(given.threads)
     with tempfile.TemporaryDirectory() as folder:
         pipeline(Path(folder), given)
         resumed(Path(folder), given)
@@ -60,7 +63,7 @@ def pipeline(folder: Path, given: argparse.Namespace) -> None:
     with seconds("plan"):
         planned = plan(dataset, PlanOptions(filters=given.filters, seed=given.seed)).save(folder / "plan")
     with seconds(f"train, five folds of {given.epochs} epochs"):
-        options = TrainOptions(epochs=given.epochs, seed=given.seed, device="cpu", **STEPS)
+        options = TrainOptions(epochs=given.epochs, seed=given.seed, device="cpu", threads=given.threads, **STEPS)
         model = train(dataset, options, plan=planned)
     network = model.plan
     inputs = " x ".join(f"{edge:g}" for edge in network.spacing)
@@ -99,6 +102,7 @@ def resumed(folder: Path, given: argparse.Namespace) -> None:
     """Kill a training in its middle, start it again, and compare its weights with those of an unbroken one."""
     dataset = folder / "Task500_Phantom"
     settings = {"epochs": KILLED_EPOCHS, "folds": 2, "seed": given.seed, "device": "cpu", "baselines": False, **STEPS}
+    settings["threads"] = given.threads
     whole = train(dataset, TrainOptions(**settings))
     work = folder / "workspace"
     code = (
