@@ -7,6 +7,7 @@ answers on standard output, one ASCII JSON object per line:
 command                                    answers
 =========================================  =============================================================
 (start)                                    ``{"type": "ready", "pid": ...}``
+``{"prepare": "<job>"}``                   none; the modules of that job are loaded
 ``{"run": "<job folder>"}``                ``{"type": "progress", "fraction": ..., "message": ...}`` ...,
                                            then one of ``done``, ``cancelled``,
                                            ``{"type": "error", "kind": ..., "message": ...}``
@@ -87,7 +88,11 @@ def main() -> int:
     protocol.send(type="ready", pid=os.getpid())
     try:
         while True:
-            _run(Path(json.loads(commands.get())["run"]), protocol)
+            command = json.loads(commands.get())
+            if "prepare" in command:
+                _prepare(command["prepare"])
+            else:
+                _run(Path(command["run"]), protocol)
     finally:
         # Python would wait for the thread that reads standard input, and abort: the traceback is told here.
         traceback.print_exc()
@@ -130,6 +135,13 @@ def _end_with_children() -> None:
 
 _current: list[Path] = []
 """The folder of the job that runs."""
+
+
+def _prepare(key: str) -> None:
+    """Load what a job needs, so that its first run does not wait for that."""
+    from DeepMRILib import jobs, transfer  # noqa: F401 - the run reads and writes arrays
+
+    jobs.load(jobs.find_job(key).function)
 
 
 def _run(folder: Path, protocol: Protocol) -> None:

@@ -6,6 +6,7 @@ from typing import Annotated, Any, ClassVar
 
 import numpy as np
 import slicer
+import vtk
 from slicer import vtkMRMLSegmentationNode
 from slicer.i18n import tr as _
 from slicer.i18n import translate
@@ -45,6 +46,8 @@ from DeepMRILib.panel.views import showVolume
 
 NETWORK_HELP = "The trained network that segments: the one that comes with DeepMRI, or one of your own."
 KEYS = {"P": "placeButton", "N": "placeNegativeButton", "L": "newLesionButton", "Ctrl+Z": "undoButton"}
+KEPT_FREE = ("points", "negativePoints", "segmentation", "resultsTable", "confidenceMap")
+"""Choices that become none when their node is deleted: with any other, live segmentation would write into it."""
 TOOLS: dict[str, Any] = {
     "sourceSegmentation": vtkMRMLSegmentationNode,
     "sourceSegment": str,
@@ -137,9 +140,11 @@ class InteractiveSegWidget(JobPanel):
         self._channelList = CheckList(self.ui.channelList, self._setter("channels"))
         # Soon after: a node gets its image only after it was added.
         self._sceneFollower = Follower(self._updateScene)
-        self._tableFollower = Follower(self._updateSize)
+        self._segmentFollower = Follower(self._updateSegment)
         for event in (slicer.mrmlScene.NodeAddedEvent, slicer.mrmlScene.NodeRemovedEvent):
             self.addObserver(slicer.mrmlScene, event, self._sceneFollower.poke)
+        goes = slicer.mrmlScene.NodeAboutToBeRemovedEvent
+        self.addObserver(slicer.mrmlScene, goes, self.onNodeAboutToBeRemoved, priority=1.0)  # before the selectors
         self._shortcuts = Shortcuts({key: getattr(self.ui, name) for key, name in KEYS.items()})
         self.onLive(self.live.state)
 
@@ -156,11 +161,30 @@ class InteractiveSegWidget(JobPanel):
     def onLive(self, state: LiveState) -> None:
         """Show what the live segmentation does."""
         isLive = self._parameters is not None and self._parameters.live
-        text = "" if state.isError and self.points.told.says(state.text) else liveText(state, isLive)
+        text = "" if state.isError and self._isSaid(state.text) else liveText(state, isLive)
         if self.ui.liveLabel.text != text:
             self.ui.liveLabel.setText(text)
         self.ui.liveLabel.setVisible(bool(text))
         self.ui.undoButton.setEnabled(state.canUndo)
+
+    def _isSaid(self, text: str) -> bool:
+        """Whether the hints below the points, or below Apply, say so already."""
+        if self.points.told.says(text):
+            return True
+        return self._parameters is not None and text == self.logic.missing(self._parameters)
+
+    @vtk.calldata_type(vtk.VTK_OBJECT)
+    def onNodeAboutToBeRemoved(self, caller: Any, event: Any, node: Any) -> None:
+        """Choose nothing in its place: a selector would choose the node before it in its list, which is another's."""
+        if self._parameters is not None:
+            for name in KEPT_FREE:
+                if getattr(self._parameters, name) is node:
+                    setattr(self._parameters, name, None)
+
+    def onSceneStartClose(self, caller: Any = None, event: Any = None) -> None:
+        """Also what was said of the lesions is of the past."""
+        JobPanel.onSceneStartClose(self, caller, event)
+        self.live.forget()
 
     def initializeParameterNode(self) -> None:
         """Also look which networks and images there are."""
@@ -182,7 +206,6 @@ class InteractiveSegWidget(JobPanel):
         """Show what belongs to the chosen lesion, image and engine."""
         if self.lesions.follow(parameters):
             self.live.forget()
-        self._segmentBox.update(parameters.segmentation, parameters.segment)
         self.networkRow.setVisible(parameters.engine == ENGINE)
         self._networkBox.update(self.logic.networks.entries(parameters), parameters.model)
         for widget in (self.ui.confidenceSelector, self.ui.confidenceSelectorLabel):
@@ -191,8 +214,8 @@ class InteractiveSegWidget(JobPanel):
         self.source.refresh(parameters)
         self.export.refresh(parameters)
         self._updateScene()
-        self._tableFollower.watch([(parameters.resultsTable, "ModifiedEvent")] if parameters.resultsTable else [])
-        self._updateSize()
+        self._segmentFollower.watch(_segmentEvents(parameters))
+        self._updateSegment()
         self.live.refresh(parameters)
 
     def _updateScene(self) -> None:
@@ -203,27 +226,41 @@ class InteractiveSegWidget(JobPanel):
         for widget in (self.ui.channelList, self.ui.channelListLabel):
             widget.setVisible(bool(entries))
 
-    def _updateSize(self) -> None:
+    def _updateSegment(self) -> None:
+        """Show which segments there are, and how large the chosen one is."""
         if self._parameters is not None:
-            text = sizeText(self._parameters.resultsTable, self._parameters.segment)
+            segment = self._segmentBox.update(self._parameters.segmentation, self._parameters.segment)
+            text = sizeText(self._parameters.resultsTable, segment)
             self.ui.sizeLabel.setText(text)
             self.ui.sizeLabel.setVisible(bool(text))
 
     def onDelivered(self, task: JobTask) -> None:
         """The table was written."""
-        self._tableFollower.poke()
+        self._segmentFollower.poke()
 
     def releasePanel(self) -> None:
         """Nothing is followed any more."""
-        for part in (self.live, self.points, self._sceneFollower, self._tableFollower):
+        for part in (self.live, self.points, self._sceneFollower, self._segmentFollower):
             part.stop()
 
     def cleanup(self) -> None:
         """The panel goes."""
         JobPanel.cleanup(self)
         self._shortcuts.remove()
-        for part in (self.live, self.points, self._sceneFollower, self._tableFollower):
+        for part in (self.live, self.points, self._sceneFollower, self._segmentFollower):
             part.dispose()
+
+
+def _segmentEvents(parameters: Any) -> list[tuple[Any, Any]]:
+    """What changes the list of segments and their sizes."""
+    events = []
+    if parameters.resultsTable is not None:
+        events.append((parameters.resultsTable, vtk.vtkCommand.ModifiedEvent))
+    if parameters.segmentation is not None:
+        segments = parameters.segmentation.GetSegmentation()
+        changes = (segments.SegmentAdded, segments.SegmentRemoved, segments.SegmentModified)
+        events += [(segments, change) for change in changes]
+    return events
 
 
 class InteractiveSegTest(ScriptedLoadableModuleTest):

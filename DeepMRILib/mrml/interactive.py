@@ -33,7 +33,7 @@ from DeepMRILib.mrml.interactive_segments import (
     writeSegment,
 )
 from DeepMRILib.mrml.interactive_training import MASS, exportCase, phantomNodes, syntheticPoints
-from DeepMRILib.mrml.nodes import newNode, nodeName
+from DeepMRILib.mrml.nodes import newNode, nodeName, shortened
 from DeepMRILib.mrml.points import pointsFromFiducials
 from DeepMRILib.mrml.segment_voxels import BINARY
 from DeepMRILib.mrml.tables import tableFromColumns
@@ -238,8 +238,9 @@ def summary(result: InteractiveResult, seconds: float | None = None) -> str:
     """What the panel says when it is done: the size of each segment, the time it took, and what a reader must know."""
     rows = [dict(zip(result.table.columns, row, strict=True)) for row in result.table.rows]
     longest = ("diameter_axial", "diameter_coronal", "diameter_sagittal")
-    sizes = "; ".join(
-        f"{row['segment']}: {row['volume_ml']:.3g} ml, {max(row[name] for name in longest):.0f} mm" for row in rows
-    )
+    sizes = [
+        f"{shortened(row['segment'])}: {row['volume_ml']:.3g} ml, {max(row[name] for name in longest):.0f} mm"
+        for row in rows
+    ]
     took = result.provenance.seconds["segment"] if seconds is None else seconds
-    return " ".join((f"{sizes} ({took:.2g} s).", *result.provenance.notes))
+    return " ".join((f"{'; '.join(sizes)} ({took:.2g} s).", *result.provenance.notes))

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from DeepMRILib.errors import InputError
 from DeepMRILib.mrml.frames import gridPositions, movedPoints, sampledNearest, transformBetween
-from DeepMRILib.mrml.nodes import nodeName
+from DeepMRILib.mrml.nodes import isNode, nodeName
 from DeepMRILib.mrml.segment_voxels import BINARY, SURFACE, filledBox, segmentNumbers
 from DeepMRILib.volume import Volume
 
@@ -40,7 +40,7 @@ def checkWritable(node: slicer.vtkMRMLSegmentationNode) -> None:
     Raises:
         InputError: no segmentation, or one that does not hold voxels.
     """
-    if node is None or not node.IsA("vtkMRMLSegmentationNode"):
+    if not isNode(node, "vtkMRMLSegmentationNode"):
         raise InputError(f"{nodeName(node)} is not a segmentation. Choose a segmentation, or create a new one.")
     segmentation = node.GetSegmentation()
     if segmentation.GetSourceRepresentationName() == BINARY:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import slicer
+
+MOST_LETTERS = 40
 
 
 def newNode(nodeClass: str, name: str) -> slicer.vtkMRMLNode:
@@ -11,6 +15,20 @@ def newNode(nodeClass: str, name: str) -> slicer.vtkMRMLNode:
     return scene.AddNewNodeByClass(nodeClass, scene.GenerateUniqueName(name))
 
 
-def nodeName(node: slicer.vtkMRMLNode | None) -> str:
-    """A node's name for messages."""
-    return (node.GetName() or node.GetID() or "without a name") if node is not None else "(none)"
+def nodeName(node: Any) -> str:
+    """A node's name for messages; of what is no node its type."""
+    if node is None:
+        return "(none)"
+    if not hasattr(node, "GetName"):
+        return f"A value of type {type(node).__name__}"
+    return node.GetName() or node.GetID() or "without a name"
+
+
+def isNode(node: Any, nodeClass: str) -> bool:
+    """Whether that is a node of a class or of one derived from it: in the console people give all sorts of things."""
+    return hasattr(node, "IsA") and bool(node.IsA(nodeClass))
+
+
+def shortened(name: str) -> str:
+    """A name as a line of text has room for it."""
+    return name if len(name) <= MOST_LETTERS else f"{name[: MOST_LETTERS - 1]}\N{HORIZONTAL ELLIPSIS}"

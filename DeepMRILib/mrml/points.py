@@ -16,7 +16,7 @@ import vtk
 from numpy.typing import ArrayLike, NDArray
 
 from DeepMRILib.errors import InputError
-from DeepMRILib.mrml.nodes import newNode, nodeName
+from DeepMRILib.mrml.nodes import isNode, newNode, nodeName
 from DeepMRILib.mrml.transaction import remember
 
 
@@ -35,7 +35,7 @@ def pointsFromFiducials(
     Raises:
         InputError: not a list of points, or a reference that is not a volume.
     """
-    if node is None or not node.IsA("vtkMRMLMarkupsNode"):
+    if not isNode(node, "vtkMRMLMarkupsNode"):
         raise InputError(f"{nodeName(node)} is not a list of points. Choose a point list.")
     points = np.zeros((node.GetNumberOfDefinedControlPoints(), 3))
     for row, n in enumerate(definedPoints(node)):
@@ -106,7 +106,7 @@ def _parent(referenceVolume: slicer.vtkMRMLVolumeNode | None) -> slicer.vtkMRMLT
     """The transform from a volume's own frame; None for the world."""
     if referenceVolume is None:
         return None
-    if not referenceVolume.IsA("vtkMRMLVolumeNode"):
+    if not isNode(referenceVolume, "vtkMRMLVolumeNode"):
         raise InputError(f"{nodeName(referenceVolume)} is not a volume. Choose the image that the points belong to.")
     return referenceVolume.GetParentTransformNode()
 

@@ -11,7 +11,7 @@ import slicer.util
 from numpy.typing import NDArray
 
 from DeepMRILib.errors import InputError
-from DeepMRILib.mrml.nodes import newNode, nodeName
+from DeepMRILib.mrml.nodes import isNode, newNode, nodeName
 from DeepMRILib.mrml.segment_voxels import BINARY, SURFACE, segmentNumbers
 from DeepMRILib.mrml.transaction import remember
 from DeepMRILib.mrml.volumes import affineFromNode, imageFromArray
@@ -184,7 +184,7 @@ def _numbered(
     segmentationNode: slicer.vtkMRMLSegmentationNode, ids: Sequence[str], reference: slicer.vtkMRMLVolumeNode
 ) -> NDArray:
     """(i, j, k) int16: the segments as 1, 2, 3... on the grid of ``reference``."""
-    if reference is None or not reference.IsA("vtkMRMLVolumeNode") or reference.GetImageData() is None:
+    if not isNode(reference, "vtkMRMLVolumeNode") or reference.GetImageData() is None:
         raise InputError(f"{nodeName(reference)} holds no image. Choose the image that the segments belong to.")
     numbers = {segmentId: number for number, segmentId in enumerate(ids, start=1)}
     # the voxels' values do not count, only their places
@@ -193,7 +193,7 @@ def _numbered(
 
 
 def _checkSegments(node: slicer.vtkMRMLSegmentationNode | None, ids: Sequence[str]) -> None:
-    if node is None or not node.IsA("vtkMRMLSegmentationNode"):
+    if not isNode(node, "vtkMRMLSegmentationNode"):
         raise InputError(f"{nodeName(node)} is not a segmentation. Choose a segmentation and one of its segments.")
     known = _segmentIds(node)
     missing = [segmentId for segmentId in ids if segmentId not in known]
@@ -206,7 +206,7 @@ def _checkSegments(node: slicer.vtkMRMLSegmentationNode | None, ids: Sequence[st
 
 
 def _segmentIds(node: slicer.vtkMRMLSegmentationNode) -> list[str]:
-    if node is None or not node.IsA("vtkMRMLSegmentationNode"):
+    if not isNode(node, "vtkMRMLSegmentationNode"):
         return []
     return list(node.GetSegmentation().GetSegmentIDs())
 

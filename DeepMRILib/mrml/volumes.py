@@ -10,7 +10,7 @@ import vtk.util.numpy_support
 from numpy.typing import NDArray
 
 from DeepMRILib.errors import InputError
-from DeepMRILib.mrml.nodes import newNode, nodeName
+from DeepMRILib.mrml.nodes import isNode, newNode, nodeName
 from DeepMRILib.mrml.transaction import remember
 from DeepMRILib.volume import LabelVolume, Volume
 
@@ -89,7 +89,7 @@ def _makeStorable(node: slicer.vtkMRMLVolumeNode) -> None:
 
 
 def _nodeArray(node: slicer.vtkMRMLVolumeNode | None) -> NDArray:
-    if node is None or not node.IsA("vtkMRMLVolumeNode"):
+    if not isNode(node, "vtkMRMLVolumeNode"):
         raise InputError(f"{nodeName(node)} is not a volume. Choose a volume.")
     image = node.GetImageData()
     if image is None or image.GetPointData() is None or 0 in image.GetDimensions():

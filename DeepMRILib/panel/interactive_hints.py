@@ -92,14 +92,16 @@ def tell(parameters: Any) -> Told:
     except InputError as error:
         return Told(empty, (str(error),))
     points = _positions(parameters.points, volumeNode)
-    negative = _positions(parameters.negativePoints, volumeNode)
+    # a list that is chosen for both (which Apply tells of) has one meaning in the slots: their names stay as they are
+    outside = None if parameters.negativePoints is parameters.points else parameters.negativePoints
+    negative = _positions(outside, volumeNode)
     found = _once(hints(points, volume, parameters.depth)) if len(points) else []
     lost = [n for n, point in enumerate(negative) if not len(inside_only(point[None], volume))]
     sentences = [hint.text for hint in found][:MOST_SENTENCES]
     sentences += [
         _("Outside point {number} lies beyond the image and tells nothing.").format(number=n + 1) for n in lost
     ]
-    entries = _inside(parameters.points, points, found) + _outside(parameters.negativePoints, negative, lost)
+    entries = _inside(parameters.points, points, found) + _outside(outside, negative, lost)
     return Told(tuple(entries), tuple(sentences), _next(points))
 
 

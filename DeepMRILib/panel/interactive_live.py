@@ -121,6 +121,7 @@ class LiveSegmentation:
         """
         if parameters.inputVolume is None or parameters.points is None:
             self.stop()
+            self.forget()
             return
         if not parameters.live:
             self._drop()
@@ -131,6 +132,11 @@ class LiveSegmentation:
         self._follower.watch(_events(parameters, lists))
         self._actions.watch(lists)
         self._follower.poke()
+
+    def prepare(self) -> None:
+        """The user begins to place points: the worker starts meanwhile, so that the first answer need not wait."""
+        if self._panel.parameters.live:
+            self._panel.runner.prepare(self._task.job)
 
     def undo(self) -> None:
         """Take back the user's last action: points and segments are as they were before it."""
@@ -163,7 +169,7 @@ class LiveSegmentation:
         """Another lesion or another scene: there is nothing to undo any more."""
         self._target = None
         self._actions.begin([])
-        self._say(text="", isError=False, isPreview=False)
+        self._say(text="", isError=False, isPreview=False, lastSeconds=None, expectedSeconds=None)
 
     def stop(self) -> None:
         """Follow nothing while the user is elsewhere; a live run that is under way is dropped."""
@@ -280,7 +286,10 @@ class LiveSegmentation:
             return Request.of(self._task, parameters)
         except InputError as error:
             # what is still missing is for the panel's hints to say; here is said what is wrong
-            enough = placedCount(pointsState(parameters.points)) >= FEWEST
+            placed = placedCount(pointsState(parameters.points))
+            enough = placed >= FEWEST
+            if 0 < placed < FEWEST:
+                self.prepare()  # also where points are placed by other means than the panel's button
             self._say(text=str(error) if enough else "", isError=enough)
             return None
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import qt
 import slicer
+import vtk
 from slicer.i18n import tr as _
 
 from DeepMRILib.interactive.points import FEWEST
@@ -102,6 +103,7 @@ class PointsSection:
 
     def _pointsToPlace(self) -> Any:
         parameters = self._panel.parameters
+        self._live.prepare()
         if parameters.points is None:
             parameters.points = newPoints(parameters.inputVolume)
         return parameters.points
@@ -220,8 +222,6 @@ def _events(parameters: Any) -> list[tuple[Any, Any]]:
     volume = parameters.inputVolume
     if volume is None:
         return []
-    events = [(volume, volume.TransformModifiedEvent), (volume, volume.ImageDataModifiedEvent)]
-    for node in (parameters.points, parameters.negativePoints):
-        if node is not None:
-            events += pointEvents(node)
-    return events
+    changes = (vtk.vtkCommand.ModifiedEvent, volume.TransformModifiedEvent, volume.ImageDataModifiedEvent)
+    lists = dict.fromkeys(node for node in (parameters.points, parameters.negativePoints) if node is not None)
+    return [(volume, change) for change in changes] + [event for node in lists for event in pointEvents(node)]

@@ -7,6 +7,7 @@ from typing import Any
 
 from slicer.i18n import tr as _
 
+from DeepMRILib.mrml.nodes import shortened
 from DeepMRILib.panel.interactive_hints import FAULT_SIGN
 from DeepMRILib.panel.interactive_live import LiveState
 
@@ -37,7 +38,7 @@ def sizeText(tableNode: Any, segment: str) -> str:
         millilitres=row["volume_ml"], cubic=row["volume"], voxels=row["voxels"]
     )
     return _("<b>{name}</b>: {volume}<br>Longest diameter: {diameters}").format(
-        name=html.escape(str(row["segment"])), volume=volume, diameters=diameters
+        name=html.escape(shortened(str(row["segment"]))), volume=volume, diameters=diameters
     )
 
 

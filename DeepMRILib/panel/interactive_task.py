@@ -22,7 +22,8 @@ from DeepMRILib.interactive import InteractiveResult, SegmentOptions
 from DeepMRILib.interactive.prompts import Prompts
 from DeepMRILib.mrml import interactive as nodes
 from DeepMRILib.mrml.interactive_record import segmentOfPoints
-from DeepMRILib.mrml.nodes import nodeName
+from DeepMRILib.mrml.interactive_segments import checkWritable
+from DeepMRILib.mrml.nodes import isNode, nodeName
 from DeepMRILib.mrml.transaction import transaction
 from DeepMRILib.panel.task import JobTask
 from DeepMRILib.volume import unique_names
@@ -129,7 +130,11 @@ class InteractiveSegTask(JobTask):
         Raises:
             InputError: nothing can be segmented from them.
         """
-        return nodes.promptsFromNodes(parameters.inputVolume, self.pointLists(parameters), parameters.negativePoints)
+        lists, negative = self.pointLists(parameters), parameters.negativePoints
+        if negative is not None and negative in lists.values():
+            text = _("{name} is chosen for the points inside and for those outside. Choose another list for one.")
+            raise InputError(text.format(name=negative.GetName()))
+        return nodes.promptsFromNodes(parameters.inputVolume, lists, negative)
 
     def collect(self, parameters: Any, frame: Any = None) -> dict[str, Any]:  # noqa: ARG002 - there is one
         """The job's inputs: only the part of the images around the points."""
@@ -227,12 +232,18 @@ class InteractiveSegTask(JobTask):
             wantConfidence: also make the map of confidence.
 
         Raises:
-            InputError: points or images that cannot be used; the scene is as it was.
+            InputError: points, images or settings that cannot be used; the scene is as it was.
         """
         lists = dict(points) if isinstance(points, Mapping) else {nodeName(points): points}
         if segment and len(lists) > 1:
             raise InputError("One segment was named for several point lists. Leave it out, or give one list.")
         options = SegmentOptions() if options is None else options
+        if not isinstance(options, SegmentOptions):
+            raise InputError(f"{nodeName(options)} was given as settings; give SegmentOptions(...).")
+        channels = (channels,) if hasattr(channels, "IsA") else tuple(channels)
+        _checkPresent(volumeNode, *lists.values(), negativePoints, segmentation, *channels)
+        if segmentation is not None:
+            checkWritable(segmentation)
         prompts = nodes.promptsFromNodes(volumeNode, lists, negativePoints)
         inputs = nodes.croppedInputs(volumeNode, prompts, options, channels=channels, model=model)
         result = self.job.run(inputs, options)
@@ -247,6 +258,13 @@ class InteractiveSegTask(JobTask):
                 keepOthers=keepOthers,
                 wantConfidence=wantConfidence,
             )
+
+
+def _checkPresent(*given: Any) -> None:
+    """Refuse nodes that were removed from the scene: nobody would see what becomes of them."""
+    for node in given:
+        if isNode(node, "vtkMRMLNode") and not slicer.mrmlScene.IsNodePresent(node):
+            raise InputError(f"{nodeName(node)} is not in the scene any more. Load it again, or choose another.")
 
 
 def _segmentIdOf(node: Any, segment: str) -> str:

@@ -80,5 +80,7 @@ def _label(name: str) -> Any:
     label = qt.QLabel()
     label.setObjectName(name)
     label.setWordWrap(True)
+    label.setTextFormat(qt.Qt.PlainText)  # names of nodes may look like HTML
+    label.setMinimumWidth(1)  # one without spaces does not widen the panel
     label.setTextInteractionFlags(qt.Qt.TextSelectableByMouse)
     return label

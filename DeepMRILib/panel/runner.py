@@ -68,6 +68,7 @@ class JobRunner:
         self._givesWay = False
         self._waiting: tuple[Path, Outcome] | None = None
         self._ready = False
+        self._preparing = ""
         self._cancelling = False
         self._doubted = False
         self._silence = onceAfter(SILENT_FOR_MS, self._onSilence)
@@ -117,6 +118,13 @@ class JobRunner:
         else:
             self._begin(folder, listener, givesWay)
 
+    def prepare(self, job: Job) -> None:
+        """Start the worker and let it load what a job needs, where there is none: the first run then waits for less."""
+        if self._worker is None or not self._worker.isRunning():
+            self._preparing = job.key
+            self._startWorker()
+            self._idle.start()
+
     def drop(self) -> None:
         """Ask the job to stop and let it: its result is no longer wanted, and the worker stays whatever it does."""
         if not self.isBusy() or self._cancelling:
@@ -152,15 +160,14 @@ class JobRunner:
 
     def onMessage(self, message: dict[str, Any]) -> None:
         """Hear the worker."""
+        kind = message["type"]
+        self._doubted = False
+        if kind == "ready":
+            self._onReady()
         if not self.isBusy():
             return
-        self._doubted = False
         self._silence.start(SILENT_FOR_MS)
-        kind = message["type"]
-        if kind == "ready":
-            self._ready = True
-            self._order()
-        elif kind == "progress" and not self._cancelling:
+        if kind == "progress" and not self._cancelling:
             self._outcome.onProgress(message["fraction"], message["message"])
         elif kind == "cancelled":
             self._end(self._outcome.onCancelled)
@@ -187,13 +194,25 @@ class JobRunner:
         self._folder, self._outcome, self._givesWay = folder, outcome, givesWay
         self._cancelling = False
         self._idle.stop()
-        if self._worker is not None and self._worker.isRunning():
+        if self._worker is None or not self._worker.isRunning():
+            self._startWorker()
+        elif self._ready:
             self._order()
-            return
+
+    def _startWorker(self) -> None:
         self._ready = False
         self._silence.start(READY_WITHIN_MS)
         self._worker = WorkerProcess(self, self._command, workerEnvironment())
         self._worker.start()
+
+    def _onReady(self) -> None:
+        self._ready = True
+        self._silence.stop()
+        if self.isBusy():
+            self._order()
+        elif self._preparing:
+            self._worker.send(prepare=self._preparing)
+        self._preparing = ""
 
     def _written(self, job: Job, inputs: Mapping[str, Any], options: Any) -> Path:
         place, written = temporaryFolder(), False
@@ -263,6 +282,7 @@ class JobRunner:
 
     def _endWorker(self) -> None:
         self._idle.stop()
+        self._silence.stop()
         worker, self._worker = self._worker, None
         if worker is not None:
             worker.close()

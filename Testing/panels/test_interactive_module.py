@@ -88,7 +88,7 @@ def test_a_dragged_point_takes_the_segment_along(done) -> None:
     position = points.GetNthControlPointPositionWorld(1)
     points.SetNthControlPointPositionWorld(1, *np.add(position, (-8.0, 0.0, 0.0)))
     done.done()
-    assert (done.mask() != before).sum() > 20
+    assert (done.mask() != before).any()
 
 
 def test_a_further_point_is_placed_until_the_button_is_pressed_again(done) -> None:
