@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from DeepMRILib.errors import OutputError, require
 
 if TYPE_CHECKING:
     from DeepMRILib.interactive.trained import TrainedModel
 
+DATABASE = "mlflow.db"
+"""Of a folder; MLflow's older stores of plain files are no longer kept up."""
 _LONGEST = 500  # characters that MLflow takes as a parameter
 
 
@@ -38,10 +40,8 @@ def log_training(model: TrainedModel, where: str) -> None:
     mlflow = require("mlflow", "Logging a training to MLflow")
     from mlflow.exceptions import MlflowException
 
-    address = where if "://" in where else Path(where).expanduser().absolute().as_uri()
     try:
-        mlflow.set_tracking_uri(address)
-        mlflow.set_experiment(model.name)
+        _open(mlflow, where, model.name)
         with mlflow.start_run(run_name="training"):
             mlflow.set_tag("Mode", "training")
             mlflow.log_params({name: str(value)[:_LONGEST] for name, value in model.provenance.options.items()})
@@ -58,6 +58,20 @@ def log_training(model: TrainedModel, where: str) -> None:
             for name in ("scores", "choices"):
                 table = getattr(model, name)
                 if len(table):
-                    mlflow.log_table(table.columns, f"{name}.json")
+                    mlflow.log_dict(table.columns, f"{name}.json")
     except (MlflowException, OSError) as error:
         raise OutputError(f"The training cannot be logged to MLflow at {where}: {error}") from error
+
+
+def _open(mlflow: Any, where: str, name: str) -> None:
+    """Make the experiment of that name the current one, in a folder's database or at an address."""
+    if "://" in where:
+        mlflow.set_tracking_uri(where)
+        mlflow.set_experiment(name)
+        return
+    folder = Path(where).expanduser().absolute()
+    folder.mkdir(parents=True, exist_ok=True)
+    mlflow.set_tracking_uri(f"sqlite:///{(folder / DATABASE).as_posix()}")
+    if mlflow.get_experiment_by_name(name) is None:
+        mlflow.create_experiment(name, artifact_location=(folder / "artifacts").as_uri())
+    mlflow.set_experiment(name)

@@ -366,7 +366,7 @@ def test_without_an_address_nothing_is_logged_and_without_mlflow_that_is_said_fi
 def test_a_real_mlflow_holds_settings_curves_and_scores(trained: TrainedModel, tmp_path: Path) -> None:
     mlflow = pytest.importorskip("mlflow")
     mlflow_log.log_training(trained, str(tmp_path / "runs"))
-    mlflow.set_tracking_uri((tmp_path / "runs").as_uri())
+    mlflow.set_tracking_uri(f"sqlite:///{tmp_path / 'runs' / mlflow_log.DATABASE}")
     (run,) = mlflow.search_runs(experiment_names=[trained.name], output_format="list")
     assert run.data.params["epochs"] == "3"
     assert run.data.metrics["dice"] == pytest.approx(trained.metrics["dice"])
