@@ -31,7 +31,8 @@ def read(path: Path) -> tuple[NDArray, NDArray]:
     The affine is the sform, else the qform, else nibabel's own: the spacing, with the origin in the centre.
 
     Raises:
-        InputError: not a NIfTI file, damaged or truncated, in colour, or with more axes.
+        InputError: not a NIfTI file, damaged or truncated, in colour, with more axes, or with a spacing of 0 where no
+            sform gives another.
     """
     path = input_file(path, "NIfTI image")
     nibabel = require("nibabel", _PURPOSE)
@@ -49,6 +50,8 @@ def read(path: Path) -> tuple[NDArray, NDArray]:
     if dtype.fields is not None:
         raise InputError(f"{path.name} is a colour image; a grey one, with one number for each voxel, was expected.")
     compressed = path.suffix.lower() == ".gz"
+    if int(image.header["sform_code"]) <= 0:
+        _check_spacing(path, type(image.header), shape, compressed)
     room = path.stat().st_size - (0 if compressed else int(image.header["vox_offset"]))
     check_claimed_size(path, shape, dtype.itemsize, room, compressed)
     try:
@@ -58,6 +61,18 @@ def read(path: Path) -> tuple[NDArray, NDArray]:
     except errors as error:
         raise damaged(path, "NIfTI", error) from error
     return _three_axes_or_four(path, _common_type(values)), _affine(image)
+
+
+def _check_spacing(path: Path, kind: Any, shape: tuple[int, ...], compressed: bool) -> None:
+    """Refuse voxels without extent: nibabel takes them for 1 mm, and says so in a log alone."""
+    with (gzip.open if compressed else open)(path, "rb") as stream:
+        edges = kind.from_fileobj(stream, check=False)["pixdim"][1:4]
+    if any(edge == 0 and size > 1 for edge, size in zip(edges, shape, strict=False)):
+        spacing = " x ".join(f"{edge:g}" for edge in edges)
+        raise InputError(
+            f"{path.name} has a voxel spacing of {spacing} mm; lengths above 0 were expected. Correct the header, or "
+            "export the image again."
+        )
 
 
 def _whole(path: Path, stored: Any, dtype: Any) -> NDArray:

@@ -174,6 +174,24 @@ def test_colour_is_refused(tmp_path: Path) -> None:
         files.read_volume(tmp_path / "v.nii")
 
 
+@pytest.mark.parametrize("name", ["v.nii", "v.nii.gz"])
+def test_a_spacing_of_zero_is_refused_where_no_sform_gives_another(tmp_path: Path, name: str) -> None:
+    image = nibabel.Nifti1Image(np.ones((4, 5, 6), np.uint8), None)
+    image.to_filename(tmp_path / "whole.nii")
+    content = bytearray((tmp_path / "whole.nii").read_bytes())
+    content[80:84] = np.float32(0).tobytes()  # pixdim[1]
+    write = gzip.open if name.endswith(".gz") else open
+    with write(tmp_path / name, "wb") as stream:
+        stream.write(content)
+    with pytest.raises(InputError, match=rf"{name} has a voxel spacing of 0 x 1 x 1 mm; lengths above 0"):
+        files.read_volume(tmp_path / name)
+    content[254:256] = np.int16(1).tobytes()  # sform_code
+    content[280:328] = np.eye(4, dtype=np.float32)[:3].tobytes()
+    with write(tmp_path / name, "wb") as stream:
+        stream.write(content)
+    assert files.read_volume(tmp_path / name).spacing == (1, 1, 1)
+
+
 def test_five_axes_are_refused(tmp_path: Path) -> None:
     nibabel.save(nibabel.Nifti1Image(np.zeros((2, 2, 2, 3, 2), np.uint8), np.eye(4)), tmp_path / "v.nii")
     with pytest.raises(InputError, match=r"v\.nii has 5 axes \(2 x 2 x 2 x 3 x 2\)"):
