@@ -18,6 +18,7 @@ from DeepMRILib.files.paths import damaged, input_file, read_text
 SUFFIXES = (".mrk.json", ".json", ".fcsv", ".csv")
 _LARGEST = 50_000_000
 _MOST_MARKED = 10_000
+_SMALLEST_DRAWN = 27  # voxels: fewer can be six points side by side, or one drawn as a ball
 _FAULTS = (ValueError, TypeError, KeyError, AttributeError, IndexError, csv.Error, RecursionError)
 _TO_RAS = {"ras": (1.0, 1.0, 1.0), "0": (1.0, 1.0, 1.0), "lps": (-1.0, -1.0, 1.0), "1": (-1.0, -1.0, 1.0)}
 _UNPLACED = ("undefined", "missing")
@@ -92,7 +93,7 @@ def _by_segment(path: Path) -> dict[str, list[NDArray]]:
 
 def _by_list(path: Path) -> dict[str, list[NDArray]]:
     """The points of each list in a file of several; empty where there is one."""
-    lists = _checked(path, lambda text: list(json.loads(text)["markups"]), read_text(path, _LARGEST))
+    lists = _checked(path, _lists, read_text(path, _LARGEST))
     if len(lists) < 2:
         return {}
     names = [str(markup.get("name", number)) for number, markup in enumerate(lists, start=1)]
@@ -104,14 +105,41 @@ def _marked(path: Path) -> dict[str, list[NDArray]]:
     from DeepMRILib.files import read_labels  # this module is a part of it
 
     labels = read_labels(path)
-    if np.count_nonzero(labels.array) > _MOST_MARKED:
-        raise InputError(
-            f"{path.name} marks more than {_MOST_MARKED} voxels: it is a segmentation, not points. "
-            "Make points of it with: deepmri interactive points"
-        )
+    check_marked(labels.array, path.name)
     return {
         name: list(labels.ras_from_voxel(np.argwhere(labels.array == label))) for label, name in labels.names.items()
     }
+
+
+def check_marked(labels: NDArray, name: str) -> None:
+    """Refuse a segmentation (i, j, k) where an image was expected that is zero but at the points.
+
+    Points lie apart; of a segmentation most voxels hang together by their faces.
+
+    Args:
+        labels: whole numbers, 0 for none.
+        name: of the image, for the sentence.
+
+    Raises:
+        InputError: it is a segmentation.
+    """
+    from scipy import ndimage
+
+    marked = np.count_nonzero(labels)
+    if marked <= _SMALLEST_DRAWN:
+        return
+    drawn = marked > _MOST_MARKED
+    if not drawn:
+        ranges = (slice(where.min(), where.max() + 1) for where in np.nonzero(labels))
+        pieces, _ = ndimage.label(labels[tuple(ranges)] != 0)
+        largest = int(np.bincount(pieces[pieces > 0]).max())
+        drawn = largest > max(marked / 2, _SMALLEST_DRAWN)
+    if drawn:
+        count = f"more than {_MOST_MARKED}" if marked > _MOST_MARKED else f"{marked}"
+        raise InputError(
+            f"{name} marks {count} voxels: it is a segmentation, not points. "
+            "Make points of it with: deepmri interactive points"
+        )
 
 
 def _checked(path: Path, reader: Callable[[Any], list[Any]], content: Any) -> list[Any]:
@@ -123,7 +151,15 @@ def _checked(path: Path, reader: Callable[[Any], list[Any]], content: Any) -> li
 
 def _markups(text: str) -> list[NDArray]:
     """Slicer's markups JSON (schema: Markups/Resources/Schema/markups-schema-v1.0.3.json)."""
-    return [point for markup in json.loads(text)["markups"] for point in _markup(markup)]
+    return [point for markup in _lists(text) for point in _markup(markup)]
+
+
+def _lists(text: str) -> list[Mapping[str, Any]]:
+    content = json.loads(text)
+    lists = content.get("markups") if isinstance(content, dict) else None
+    if not isinstance(lists, list) or not all(isinstance(markup, dict) for markup in lists):
+        raise ValueError('it has no list of "markups", as Slicer saves them')
+    return lists
 
 
 def _markup(markup: Mapping[str, Any]) -> list[NDArray]:
@@ -166,6 +202,8 @@ def _positions(rows: Sequence[Sequence[str]]) -> list[NDArray]:
 
 
 def _three(coordinates: Sequence[str | float]) -> NDArray:
+    if not isinstance(coordinates, Sequence):
+        raise TypeError(f"the position {coordinates!r} where 3 coordinates were expected")
     if len(coordinates) != 3:
         raise ValueError(f"{len(coordinates)} coordinates where 3 were expected (r, a, s)")
     return np.array(coordinates, dtype=float)

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from DeepMRILib import files
 from DeepMRILib.errors import InputError
 from DeepMRILib.files import nifti
+from DeepMRILib.files.points import check_marked
 from DeepMRILib.interactive.prepare_values import parted
 from DeepMRILib.interactive.synthetic import synthetic_points
 from DeepMRILib.volume import LabelVolume, Volume
@@ -205,6 +206,7 @@ def read_case_points(case: Case, label: Volume | None) -> dict[str, NDArray]:
 
 def _from_image(case: Case, names: list[str]) -> dict[str, NDArray]:
     volume = files.read_volume(case.interactions)
+    check_marked(np.nan_to_num(volume.array) > 0.5, f"The interactions of {case.name}: {case.interactions.name}")
     voxels = np.argwhere(np.nan_to_num(volume.array) > 0.5)
     values = np.rint(volume.array[tuple(voxels.T)]).astype(int)
     points = volume.ras_from_voxel(voxels) if len(voxels) else np.zeros((0, 3))

@@ -72,13 +72,28 @@ def test_a_segmentation_is_not_taken_for_points(tmp_path: Path) -> None:
         files.read_prompts(tmp_path / "mask.nii.gz")
 
 
+def test_a_small_segmentation_is_not_taken_for_points_and_balls_are(tmp_path: Path) -> None:
+    small = np.zeros((20, 20, 20), np.uint8)
+    small[4:8, 5:9, 6:9] = 1
+    files.write_labels(LabelVolume(small, AFFINE), tmp_path / "small.nii.gz")
+    with pytest.raises(InputError, match=r"small\.nii\.gz marks 48 voxels: it is a segmentation"):
+        files.read_prompts(tmp_path / "small.nii.gz")
+    balls = np.zeros((20, 20, 20), np.uint8)
+    for i, j, k in ((1, 9, 9), (16, 9, 9), (9, 1, 9), (9, 16, 9), (9, 9, 1), (9, 9, 16)):
+        balls[i : i + 3, j : j + 3, k : k + 3] = 1
+    files.write_labels(LabelVolume(balls, AFFINE), tmp_path / "balls.nii.gz")
+    assert files.read_prompts(tmp_path / "balls.nii.gz").shape == (6 * 27, 3)
+
+
 @pytest.mark.parametrize(
     ("name", "text", "sentence"),
     [
         ("p.csv", "segment,r,a,s\none,1,2,x\n", "is not a complete points file"),
         ("p.csv", "segment,r,a,s\none,1,2\n", "is not a complete points file"),
         ("p.csv", "segment,r,a,s\none,1,2,inf\n", "a point that is not a number"),
-        ("p.mrk.json", '{"markups": 3}', "is not a complete points file"),
+        ("p.mrk.json", '{"markups": 3}', 'it has no list of "markups"'),
+        ("p.mrk.json", "[1]", 'it has no list of "markups"'),
+        ("p.mrk.json", '{"markups": [{"controlPoints": [{"position": null}]}]}', "the position None where 3 coord"),
         ("p.mrk.json", '{"markups": [{}, {}]}', "holds no points"),
         ("p.txt", "1 2 3", r"p\.txt"),
     ],

@@ -234,6 +234,10 @@ FAULTS: dict[str, tuple[Callable[[Path], object], str]] = {
         lambda raw: _write(raw / "interactionsTr" / "case_a.nii.gz", _interactions() * 0),
         "case_a: there are no points.",
     ),
+    "segmentation as points": (
+        lambda raw: _write(raw / "interactionsTr" / "case_a.nii.gz", _label()),
+        "The interactions of case_a: case_a.nii.gz marks 700 voxels: it is a segmentation, not points.",
+    ),
     "astray": (
         lambda raw: _write(raw / "interactionsTr" / "case_a.nii.gz", _interactions(1, CORNERS - [4, 0, 0])),
         "case_a: 1 of 6 points lies outside the label.",
