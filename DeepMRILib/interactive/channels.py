@@ -45,6 +45,8 @@ def _onto(other: Image, part: Volume, number: int) -> Volume:
     volume = files.read_volume(other) if isinstance(other, Path) else other
     if volume.array.ndim != 3:
         raise InputError(f"Image {number} has several values per voxel. Give one 3D image each.")
+    if volume.array.dtype.kind == "c":
+        raise InputError(f"Image {number} holds complex numbers. Give its magnitude.")
     matrix = np.linalg.solve(volume.affine, part.affine)
     corners = (matrix @ np.c_[np.array([[0, 0, 0], np.array(part.shape) - 1]), [1, 1]].T)[:3].T
     if (corners.max(axis=0) < 0).any() or (corners.min(axis=0) > np.array(volume.shape) - 1).any():

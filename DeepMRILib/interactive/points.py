@@ -95,9 +95,14 @@ def check_points(points: NDArray, volume: Volume, *, name: str = "") -> None:
         name: of their label, where there are several.
 
     Raises:
-        InputError: fewer than six points, a point outside the image or on a voxel without a finite value, two points
-            in one place, or all points in one plane.
+        InputError: an image of one slice, fewer than six points, a point outside the image or on a voxel without a
+            finite value, two points in one place, or all points in one plane.
     """
+    if min(volume.shape) < 2:
+        raise InputError(
+            f"The image is a single slice ({' x '.join(map(str, volume.shape))} voxels); a lesion is segmented in 3D. "
+            "Give the whole volume."
+        )
     of = f" of {name}" if name else ""
     if len(points) < FEWEST:
         raise InputError(

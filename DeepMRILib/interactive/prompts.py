@@ -9,11 +9,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from DeepMRILib.errors import InputError
-from DeepMRILib.interactive.points import check_points
+from DeepMRILib.interactive.points import check_points, coincident
 from DeepMRILib.volume import Volume
 
 DEFAULT_LABEL = "lesion"
 MOST_LABELS = 100
+FARTHEST = 1e7
+"""mm from the origin: no image reaches there, and numbers much larger cannot be reckoned with."""
 
 Points = ArrayLike | Mapping[str, ArrayLike]
 """Points (n, 3) of one label in RAS mm, or such points by the name of their label."""
@@ -37,7 +39,7 @@ class Prompts:
 
         Raises:
             InputError: fewer than six points of a label, not finite, outside the image, two in one place, all in one
-                plane, or too many labels.
+                plane, too many labels, or a point where no label is that lies on a point of a label.
         """
         given = dict(points) if isinstance(points, Mapping) else {DEFAULT_LABEL: points}
         if not given or len(given) > MOST_LABELS:
@@ -45,8 +47,9 @@ class Prompts:
         positive = {str(name): as_points(values, str(name)) for name, values in given.items()}
         for name, values in positive.items():
             check_points(values, volume, name=name if len(positive) > 1 else "")
-        outside = as_points(() if negative is None else negative, "negative points")
-        return cls(positive, inside_only(outside, volume))
+        outside = inside_only(as_points(() if negative is None else negative, "negative points"), volume)
+        _check_apart(positive, outside, volume)
+        return cls(positive, outside)
 
     @property
     def all_positive(self) -> NDArray:
@@ -58,7 +61,7 @@ def as_points(values: ArrayLike, name: str) -> NDArray:
     """Points as floats (n, 3).
 
     Raises:
-        InputError: another shape, or an entry that is no finite number.
+        InputError: another shape, or an entry that is no finite number or one that no image reaches.
     """
     try:
         points = np.asarray(values, dtype=float)
@@ -70,6 +73,11 @@ def as_points(values: ArrayLike, name: str) -> NDArray:
     if not np.isfinite(points).all():
         row = int(np.flatnonzero(~np.isfinite(points).all(axis=1))[0]) + 1
         raise InputError(f"Point {row} of {name} is not a finite position in RAS mm. Place it again.")
+    if (far := np.abs(points).max(axis=1, initial=0) > FARTHEST).any():
+        raise InputError(
+            f"Point {int(np.flatnonzero(far)[0]) + 1} of {name} lies kilometres away; expected a position in RAS mm. "
+            "Place it again."
+        )
     return points
 
 
@@ -77,3 +85,21 @@ def inside_only(points: NDArray, volume: Volume) -> NDArray:
     """Negative points in the image; those outside say nothing that is not known."""
     indices = np.rint(volume.voxel_from_ras(points)) if len(points) else points
     return points[((indices >= 0) & (indices < volume.shape)).all(axis=1)]
+
+
+def _check_apart(positive: Mapping[str, NDArray], negative: NDArray, volume: Volume) -> None:
+    """Refuse one place that is said to be of two labels, or of one and of none: nothing sensible follows from it.
+
+    Raises:
+        InputError: names both points.
+    """
+    of = {name: f" of {name}" if len(positive) > 1 else "" for name in positive}
+    called = [f"point {n}{of[name]}" for name, points in positive.items() for n in range(1, len(points) + 1)]
+    called += [f"negative point {n}" for n in range(1, len(negative) + 1)]
+    owner = np.repeat(np.arange(len(positive) + 1), [*map(len, positive.values()), len(negative)])
+    for first, second, _ in coincident(np.concatenate([*positive.values(), negative]), volume):
+        if owner[first] != owner[second]:
+            raise InputError(
+                f"P{called[first][1:]} and {called[second]} lie in the same place, which cannot belong to both. "
+                "Delete or move one of them."
+            )

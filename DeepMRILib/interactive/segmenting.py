@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -168,7 +168,7 @@ def _result(volume: Volume, prompts: Prompts, found: _Found, started: float) -> 
                 "prior": problem.prior is not None,
                 "looked_at": {"start": list(found.box.start), "stop": list(found.box.stop)},
             },
-            notes=answer.notes,
+            notes=(*answer.notes, *_doubts(names, problem, found.labels)),
         ),
         mask=LabelVolume(mask, volume.affine, dict(enumerate(names, start=1))),
         confidence=Volume(sure, volume.affine),
@@ -176,3 +176,18 @@ def _result(volume: Volume, prompts: Prompts, found: _Found, started: float) -> 
         points=points_table(prompts.positive, prompts.negative),
         part=Volume(problem.image if problem.image.shape[3] > 1 else problem.image[..., 0], problem.affine),
     )
+
+
+def _doubts(names: Sequence[str], problem: Problem, labels: NDArray) -> Iterator[str]:
+    """What a user should look at again: labels of which nothing was found, points beside the earlier segmentation."""
+    for number, (name, points) in enumerate(zip(names, problem.points, strict=True), start=1):
+        if not (labels == number).any():
+            yield (
+                f"Nothing was found of {name}. Check its points and those where no segment is, or set smooth and depth "
+                "lower."
+            )
+        # one of another number shows another label, and says nothing about this one
+        if problem.prior is not None and (problem.prior == number).any():
+            i, j, k = np.rint(points).astype(int).T
+            if not (problem.prior[i, j, k] == number).any():
+                yield f"No point of {name} lies in the earlier segmentation. Check that it is the right one."

@@ -49,9 +49,23 @@ def test_points_of_one_label_and_of_several() -> None:
     alone = Prompts.of(points.tolist(), None, volume)
     assert list(alone.positive) == ["lesion"]
     assert alone.negative.shape == (0, 3)
-    several = Prompts.of({"a": points, "b": points + 0.5}, points[:2], volume)
+    several = Prompts.of({"a": points, "b": points + 0.5}, points[:2] + 3, volume)
     assert several.all_positive.shape == (12, 3)
-    np.testing.assert_array_equal(several.negative, points[:2])
+    np.testing.assert_array_equal(several.negative, points[:2] + 3)
+
+
+def test_one_place_cannot_belong_to_two() -> None:
+    volume = an_image()
+    points = six_points(volume)
+    with pytest.raises(InputError, match="Point 2 and negative point 1 lie in the same place"):
+        Prompts.of(points, points[1:2] + 0.1, volume)
+    with pytest.raises(InputError, match="Point 6 of a and point 1 of b lie in the same place"):
+        Prompts.of({"a": points, "b": [points[5], *(points[:5] + 2)]}, None, volume)
+
+
+def test_a_single_slice_is_no_volume() -> None:
+    with pytest.raises(InputError, match=r"single slice \(40 x 44 x 1 voxels\).*Give the whole volume"):
+        Prompts.of(np.zeros((6, 3)), None, an_image((40, 44, 1)))
 
 
 def test_negative_points_outside_the_image_say_nothing() -> None:
@@ -67,6 +81,7 @@ def test_negative_points_outside_the_image_say_nothing() -> None:
         (np.zeros(3), r"have shape \(3,\)"),
         ("six", "are no numbers"),
         ([[1, 2, np.nan]] * 6, "Point 1 of lesion is not a finite position"),
+        ([[1, 2, 3], [1, 1e308, 1e308]], "Point 2 of lesion lies kilometres away"),
         ({}, r"0 labels were given; from 1 to \d+ can be"),
         ({str(n): np.zeros((6, 3)) for n in range(MOST_LABELS + 1)}, "labels were given"),
     ],
@@ -136,6 +151,7 @@ def test_what_is_not_finite_becomes_the_lowest_value() -> None:
         (Volume(np.zeros((5, 5, 5))), [], "Image 1 holds only the value 0 around the points"),
         (Volume(np.full((5, 5, 5), np.nan)), [], "Image 1 holds no finite value"),
         (Volume(np.ones((5, 5, 5), np.complex64)), [], "complex numbers. Give its magnitude"),
+        (an_image(), [an_image().like(an_image().array + 1j)], "Image 2 holds complex numbers. Give its magnitude"),
         (an_image(), [Volume(np.zeros((5, 5, 5, 2)))], "Image 2 has several values per voxel"),
         (an_image(), [elsewhere()], "Image 2 does not reach the points"),
         (an_image(), [an_image((3, 3, 3)).like(np.zeros((3, 3, 3)))], "Image 2 holds only the value 0"),

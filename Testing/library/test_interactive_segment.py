@@ -185,6 +185,18 @@ def test_it_stops_when_asked() -> None:
     assert told == sorted(told)
 
 
+def test_an_empty_answer_and_a_contradicting_prior_are_told() -> None:
+    volume, truth = ball()
+    # a few mm disappear when the margin is smoothed over 10 mm
+    empty = segment(volume, points_of(volume, depth=RADIUS - 3), SegmentOptions(smooth=10.0))
+    assert not empty.mask.array.any()
+    assert any(note.startswith("Nothing was found of lesion.") for note in empty.provenance.notes)
+    right = segment(volume, points_of(volume), prior=volume.like(truth))
+    assert right.provenance.notes == ()
+    wrong = segment(volume, points_of(volume), prior=volume.like(1 - truth.astype(np.uint8)))
+    assert any(note.startswith("No point of lesion lies in the earlier") for note in wrong.provenance.notes)
+
+
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
