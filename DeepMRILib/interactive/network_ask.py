@@ -13,7 +13,7 @@ from DeepMRILib.interactive.crop import Box
 from DeepMRILib.interactive.network_evidence import competing
 from DeepMRILib.interactive.network_forward import Ensemble
 from DeepMRILib.interactive.network_plan import NetworkPlan
-from DeepMRILib.interactive.prepare import How, Prepared, prepare, restore
+from DeepMRILib.interactive.prepare import How, Prepared, input_voxels, prepare, restore
 from DeepMRILib.progress import Progress, part
 from DeepMRILib.volume import Volume
 
@@ -134,25 +134,29 @@ def prepared_within(
     Raises:
         InputError: as ``prepare``, or the smallest possible input is still too large.
     """
-    ready = prepare(images, points, plan, negative=negative, label=label)
+
+    def ready(wanted: NetworkPlan) -> Prepared:
+        return prepare(images, points, wanted, negative=negative, label=label)
+
     if not most or plan.fixed_shape:
-        return ready, ()
+        return ready(plan), ()
     coarser = plan
     for _ in range(_ATTEMPTS):
-        voxels = int(np.prod(ready.input.shape[1:]))
+        voxels = input_voxels(images, points, coarser)
         if voxels <= most:
             break
         factor = _SLACK * max(voxels / most, 1.1) ** (1 / 3)
         coarser = replace(coarser, spacing=tuple(edge * factor for edge in coarser.spacing))
         if max(coarser.spacing) > _COARSEST * max(plan.spacing):
             raise InputError(_too_little(most, voxels))
-        ready = prepare(images, points, coarser, negative=negative, label=label)
     else:
         raise InputError(_too_little(most, voxels))
     if coarser is plan:
-        return ready, ()
+        return ready(plan), ()
     ratio = coarser.spacing[0] / plan.spacing[0]
-    return ready, (f"To keep within memory_limit, a case was looked at with voxels {ratio:.2f} times as long.",)
+    return ready(coarser), (
+        f"To keep within memory_limit, a case was looked at with voxels {ratio:.2f} times as long.",
+    )
 
 
 def _too_little(most: int, voxels: int) -> str:

@@ -22,6 +22,7 @@ from DeepMRILib.interactive.options_pipeline import PlanOptions
 from DeepMRILib.interactive.planning_design import Designed, designed, resampled_box
 from DeepMRILib.interactive.planning_rules import heads_and_weights
 from DeepMRILib.interactive.planning_splits import as_splits, leave_one_out_folds, stratified_folds
+from DeepMRILib.interactive.weight_shapes import check_plan
 from DeepMRILib.options import to_json, validate
 from DeepMRILib.progress import Progress, part
 from DeepMRILib.results import RESULT_FILE, Provenance, Result
@@ -109,10 +110,10 @@ def read_plans(path: Path | str) -> dict[str, Any]:
     content = read_json(place)
     try:
         plans = content["plans"]
-        NetworkPlan.from_json(plans["network"])
+        check_plan(NetworkPlan.from_json(plans["network"]))
         for split in plans["splits"]:
             sorted([*split["train"], *split["val"]])
-    except (LookupError, TypeError, ValueError) as error:
+    except (AttributeError, LookupError, TypeError, ValueError) as error:
         raise InputError(f"{place} holds no plan ({error}). Give the output of deepmri interactive plan.") from error
     return plans
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -9,6 +10,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from DeepMRILib import device as devices
 from DeepMRILib.errors import InputError
 from DeepMRILib.interactive.crop import Box
 from DeepMRILib.interactive.network_plan import NetworkPlan
@@ -22,6 +24,8 @@ from DeepMRILib.volume import Volume
 
 How = Literal["probability", "weights", "label"]
 """What is interpolated on the way back: see ``restore``."""
+_BESIDE_INPUT = 3
+"""float32 arrays of the input's size that are needed at least beside it and the target's shares."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,11 +74,13 @@ def prepare(
     Raises:
         InputError: another number of images, points outside the image or of an unknown label, an image that is
             constant around the points or lies elsewhere, a label image with unknown labels.
+        DeviceMemoryError: the plan's voxels are so small that the part does not fit into memory.
     """
     singles = single_images(images, plan)
     first = singles[0]
     positive = points_by_label(points, plan, first)
     geometry = geometry_around(np.concatenate(positive), first.shape, first.affine, plan)
+    _check_memory(geometry, plan)
     parts = [_part(image, first, geometry, plan, name) for image, name in zip(singles, plan.channels, strict=True)]
     if plan.as_upstream:  # which pads before it normalises
         parts = [_padded(part, geometry) for part in parts]
@@ -98,6 +104,23 @@ def looked_at(points: Mapping[str, ArrayLike] | ArrayLike, image: Volume, plan: 
     """The voxels of the first image that ``prepare`` covers; raises as it does for points."""
     positive = points_by_label(points, plan, image)
     return geometry_around(np.concatenate(positive), image.shape, image.affine, plan).box
+
+
+def input_voxels(images: Sequence[Volume], points: Mapping[str, ArrayLike] | ArrayLike, plan: NetworkPlan) -> int:
+    """The voxels of the input that ``prepare`` would make; raises as it does for images and points."""
+    first = single_images(images, plan)[0]
+    positive = np.concatenate(points_by_label(points, plan, first))
+    return math.prod(geometry_around(positive, first.shape, first.affine, plan).shape)
+
+
+def _check_memory(geometry: Geometry, plan: NetworkPlan) -> None:
+    voxels = math.prod(geometry.shape)
+    devices.needs(
+        "cpu",
+        4 * voxels * (plan.inputs + plan.outputs + _BESIDE_INPUT),
+        f"A part of {' x '.join(map(str, geometry.shape))} voxels for the network",
+        "Plan with larger voxels (spacing), or check the spacing of the image.",
+    )
 
 
 def restore(probability: NDArray, geometry: Geometry, *, how: How = "probability") -> tuple[NDArray, Box]:

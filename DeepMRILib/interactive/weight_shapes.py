@@ -72,6 +72,10 @@ def check_plan(plan: NetworkPlan) -> None:
         raise ValueError("its filters are not whole numbers above 0.")
     if len(plan.spacing) != 3 or not all(0 < edge < 1000 for edge in plan.spacing):
         raise ValueError(f"its spacing is {plan.spacing}; expected three lengths in mm.")
+    if plan.fixed_shape and not (
+        len(plan.fixed_shape) == 3 and all(type(n) is int and n > 0 for n in plan.fixed_shape)
+    ):
+        raise ValueError(f"its fixed shape is {plan.fixed_shape}; expected three whole numbers above 0, or none.")
     _check_input(plan)
 
 

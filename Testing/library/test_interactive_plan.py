@@ -143,6 +143,20 @@ def test_saved_plan_is_read_again(tmp_path: Path) -> None:
         read_plans(tmp_path / "other.json")
 
 
+@pytest.mark.parametrize(
+    ("entry", "value"),
+    [("spacing", [0.0, 1.0, 1.0]), ("fixed_shape", [64, 64]), ("filters", [0] * 6), ("divisible_by", [1, 1, 1])],
+)
+def test_a_plan_that_was_edited_badly_is_one_sentence(tmp_path: Path, entry: str, value: list) -> None:
+    plan(example_dataset(), PlanOptions(folds=2)).save(tmp_path / "plan")
+    path = tmp_path / "plan" / "result.json"
+    content = json.loads(path.read_text())
+    content["plans"]["network"][entry] = value
+    path.write_text(json.dumps(content))
+    with pytest.raises(InputError, match=r"result\.json holds no plan .*Give the output of deepmri interactive plan"):
+        read_plans(path)
+
+
 def test_leave_one_out_holds_back_one_subtype() -> None:
     splits = plan(example_dataset(), PlanOptions(leave_one_out=True)).plans["splits"]
     assert [sorted(split["val"]) for split in splits] == [["case_2", "case_4"], ["case_1", "case_3", "case_5"]]

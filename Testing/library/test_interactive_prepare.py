@@ -13,7 +13,8 @@ import pytest
 from scipy import ndimage
 
 from DeepMRILib import files
-from DeepMRILib.errors import InputError
+from DeepMRILib.errors import DeviceMemoryError, InputError
+from DeepMRILib.interactive.network_ask import prepared_within
 from DeepMRILib.interactive.network_plan import NetworkPlan, Normalisation
 from DeepMRILib.interactive.prepare import looked_at, prepare, restore, seed_voxels
 from DeepMRILib.interactive.prepare_grid import Geometry, Turn
@@ -389,6 +390,16 @@ def test_what_cannot_be_used(change: dict, sentence: str) -> None:
     points = change.get("points", synthetic_points(label))
     with pytest.raises(InputError, match=sentence):
         prepare([image] * change.get("images", 1), points, PLAN, label=label.like(label.array * change.get("label", 1)))
+
+
+def test_voxels_that_no_memory_holds_are_said_before_they_are_made() -> None:
+    image, label = _lesion(AFFINES["left-handed"], millimetres=(30.0, 30.0, 30.0))
+    tiny = replace(PLAN, spacing=(0.001, 0.001, 0.001))
+    with pytest.raises(DeviceMemoryError, match=r"A part of \d+ x \d+ x \d+ voxels for the network needs .*Plan with"):
+        prepare([image], synthetic_points(label), tiny, label=label)
+    # a limit of memory makes them larger without making the small ones first
+    with pytest.raises(InputError, match="memory_limit leaves room for 1000 voxels"):
+        prepared_within([image], {"lesion": synthetic_points(label)}, tiny, 1000)
 
 
 def test_another_image_must_reach_the_points() -> None:
