@@ -12,11 +12,16 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from DeepMRILib.interactive.engine import Problem
+
 TRUST = 0.7
 """How much of the tilt that the points show is believed: they are placed anywhere on a flat side."""
 
 MOST_TILT = 0.8
 """The largest correlation of two axes."""
+
+SMALL_RADIUS, LEAST = 8.0, 0.25
+"""Lesions of a smaller radius in mm are smoothed and sharpened less, as their surface, down to a quarter."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,3 +71,10 @@ class Extremes:
         squares = q[0, 0] * x * x + q[1, 1] * y * y + q[2, 2] * z * z
         squares = squares + 2 * (q[0, 1] * x * y + q[0, 2] * x * z + q[1, 2] * y * z)
         return np.sqrt(np.maximum(squares, 0)).astype(np.float32)
+
+
+def fineness(problem: Problem) -> float:
+    """1, and less for small lesions: what lengths in mm are multiplied with so that nothing of them is lost."""
+    edges = np.array(problem.spacing)
+    radii = [Extremes.of(points * edges, problem.options.depth, edges).radius for points in problem.points]
+    return float(np.clip((min(radii) / SMALL_RADIUS) ** 2, LEAST, 1.0))

@@ -8,6 +8,7 @@ from scipy import ndimage
 
 from DeepMRILib.interactive import seeds
 from DeepMRILib.interactive.engine import Problem
+from DeepMRILib.interactive.extremes import fineness
 
 WHOLE = np.ones((3, 3, 3), dtype=bool)
 """Voxels that share a corner hang together."""
@@ -20,9 +21,9 @@ CLICK = 2.0
 def finished(membership: NDArray, problem: Problem) -> tuple[NDArray, NDArray]:
     """The labels (i, j, k) uint8 and the confidence (i, j, k) float32 of memberships (labels + 1, i, j, k).
 
-    The margin is smoothed as the options ask for. Of each label the pieces that hold one of its points stay, without
-    their holes if asked for, and nothing within 2 mm of a point where no label is. The confidence is the lead of the
-    winner over the runner-up.
+    The margin is smoothed as the options ask for, that of small lesions less (``fineness``). Of each label the pieces
+    that hold one of its points stay, without their holes if asked for, and nothing within 2 mm of a point where no
+    label is. The confidence is the lead of the winner over the runner-up.
     """
     best, second = two_highest(membership)
     confidence = (best - second).astype(np.float32)
@@ -42,7 +43,7 @@ def finished(membership: NDArray, problem: Problem) -> tuple[NDArray, NDArray]:
 
 def smooth_regions(membership: NDArray, problem: Problem) -> list[NDArray]:
     """The region (i, j, k) bool of each label, its margin smoothed."""
-    sigma = problem.options.smooth / np.array(problem.spacing)
+    sigma = problem.options.smooth * fineness(problem) / np.array(problem.spacing)
     if len(membership) == 2:
         lead = np.clip(GAIN * (membership[1] - membership[0]), -1, 1)
         return [ndimage.gaussian_filter(lead, sigma, truncate=2.5, mode="nearest") > 0]

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from DeepMRILib.interactive.engine import Answer, Problem
+from DeepMRILib.interactive.extremes import fineness
 from DeepMRILib.interactive.resolution import Coarser
 from DeepMRILib.interactive.scene import scene_of
 from DeepMRILib.interactive.settling import Settled, Settling, over_channels, softmax
@@ -42,17 +43,19 @@ def prepared(problem: Problem) -> NDArray:
     for c in range(problem.image.shape[3]):
         one = ndimage.gaussian_filter(problem.image[..., c], sigma, truncate=2.5)
         one = (one - one.mean()) / max(float(one.std()), 1e-6)
-        found[..., c] = sharpened(one, problem.spacing)
+        found[..., c] = sharpened(one, problem.spacing, SHARPEN * fineness(problem))
     return found
 
 
-def sharpened(image: NDArray, spacing: tuple[float, float, float]) -> NDArray:
-    """Each voxel takes the highest or the lowest value nearby, whichever is nearer (Kramer and Bruckner, 1975).
+def sharpened(image: NDArray, spacing: tuple[float, float, float], reach: float) -> NDArray:
+    """Each voxel takes the highest or the lowest value nearby, whichever is nearer to its own.
+
+    Nearby is a box that reaches so many mm along each axis (Kramer and Bruckner, Pattern Recognition 1975;7:53-58).
 
     What lies between lesion and surroundings has the brightness of neither, and may have that of a third tissue; this
     gives it to one of them, with the margin half way between.
     """
-    size = [2 * int(SHARPEN / edge) + 1 for edge in spacing]
+    size = [2 * int(reach / edge) + 1 for edge in spacing]
     high, low = ndimage.maximum_filter(image, size), ndimage.minimum_filter(image, size)
     return np.where(high - image < image - low, high, low)
 

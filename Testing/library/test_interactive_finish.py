@@ -84,7 +84,7 @@ def test_smoothing_moves_no_flat_margin_whichever_side_is_surer() -> None:
 
 def test_a_single_voxel_beside_it_is_smoothed_away() -> None:
     membership = of(LEFT | a_box(slice(9, 10), slice(8, 9), slice(8, 9)))
-    points = ([[5, 8, 8]],)
+    points = ([[2, 8, 8], [8, 8, 8], [5, 4, 8], [5, 13, 8], [5, 8, 3], [5, 8, 12]],)
     assert finished(membership, a_problem(points))[0][9, 8, 8] == 0
     assert finished(membership, a_problem(points, smooth=0.0))[0][9, 8, 8] == 1
 
@@ -100,3 +100,10 @@ def test_labels_do_not_overlap_and_confidence_is_the_lead() -> None:
     assert np.isclose(confidence[5, 8, 8], 0.3)
     assert np.isclose(confidence[17, 8, 8], 1.0)
     assert np.isclose(confidence[0, 0, 0], 1.0)
+
+
+def test_a_small_lesion_is_smoothed_less() -> None:
+    small = a_box(slice(10, 13), slice(8, 11), slice(6, 9))
+    points = ([[10, 9, 7], [12, 9, 7], [11, 8, 7], [11, 10, 7], [11, 9, 6], [11, 9, 8]],)
+    kept = [finished(of(small), a_problem(points, depth=depth, smooth=2.0))[0].any() for depth in (0.5, 8.0)]
+    assert kept == [True, False]
