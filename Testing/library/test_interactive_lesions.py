@@ -18,7 +18,7 @@ from DeepMRILib.interactive.prepare import prepare
 from DeepMRILib.interactive.prepare_maps import MAPS, Place, heat
 from DeepMRILib.volume import Volume
 
-SEEDS = range(40, 48)
+SEEDS = range(41, 47)
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +28,7 @@ def lesions():
 
 @pytest.fixture(scope="module")
 def samples():
-    return Samples.of(range(40, 44), 2)
+    return Samples.of(range(40, 43), 2)
 
 
 def test_the_same_seed_gives_the_same_lesion_and_another_seed_another(lesions):
