@@ -1,13 +1,13 @@
 """Train a small network for interactive segmentation on generated lesions: ``train_interactive_small.py OUT``.
 
 It makes 3,000 lesions with points placed twice in each (``DeepMRILib.interactive.lesions``; 2 GB of temporary files),
-trains for 4,000 steps of two samples, and writes OUT/interactive-small, a model's folder. With one thread of two busy
-cores the lesions took 15 minutes and the training 40. Everything is seeded, and what was stopped goes on where it was.
-No real image and no phantom that networks are scored on is used.
+trains for 4,000 steps of two samples, and writes OUT/interactive-small, a model's folder. On two busy cores the lesions
+took 17 minutes in two processes and the training 38 on one thread. Everything is seeded, and what was stopped goes on
+where it was. No real image and no phantom that networks are scored on is used.
 
 DeepMRI ships the network if and only if ``Testing/benchmarks/bench_interactive_small.py`` shows that it beats the
 engines without weights. So far it does not, and none is shipped: it is better on lesions like those it was trained on
-and on a glioma, and worse on the phantoms and on a breast lesion.
+on a glioma and in a cord, and worse on all phantoms and on a breast lesion.
 """
 
 from __future__ import annotations
