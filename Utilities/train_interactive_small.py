@@ -6,7 +6,7 @@ took 17 minutes in two processes and the training 38 on one thread. Everything i
 where it was. No real image and no phantom that networks are scored on is used.
 
 DeepMRI ships the network if and only if ``Testing/benchmarks/bench_interactive_small.py`` shows that it beats the
-engines without weights. So far it does not, and none is shipped: it is better on lesions like those it was trained on
+engines without weights. So far it does not, and none is shipped: it is better on lesions like those it was trained on,
 on a glioma and in a cord, and worse on all phantoms and on a breast lesion.
 """
 
