@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -54,6 +55,19 @@ def a_model(plan: NetworkPlan = PLAN, folds: int = 2, **changes: object) -> Trai
         weights |= {fold_key(fold, name): value for name, value in weights_of(build(plan)).items()}
     made = Provenance("interactive.train", "no training", {"workspace": "/home/somebody", "mlflow": "elsewhere"})
     return TrainedModel(made, "untrained", plan, weights, tuple(range(folds)), **changes)
+
+
+def a_training(**changes: Any) -> TrainedModel:
+    """A training of a moment on the example's five cases."""
+    progress, plan = changes.pop("progress", None), changes.pop("plan", None)
+    return train(example_dataset(), TrainOptions(**{**QUICK, **changes}), plan=plan, progress=progress)
+
+
+@pytest.fixture(scope="module")
+def trained() -> TrainedModel:
+    """Two folds of three epochs, with augmentation."""
+    torch.set_num_threads(1)
+    return a_training(epochs=3, augment=True, baselines=True, name="net-1")
 
 
 @pytest.fixture(scope="session")
