@@ -28,7 +28,7 @@ from DeepMRILib.interactive.network_plan import NetworkPlan
 from DeepMRILib.interactive.options_training import ImportOptions
 from DeepMRILib.interactive.planning_upstream import plan_from_upstream
 from DeepMRILib.interactive.postprocess import Postprocessing
-from DeepMRILib.interactive.trained import LICENCE, TrainedModel, weights_sha256
+from DeepMRILib.interactive.trained import LICENCE, MOST_FOLDS, TrainedModel, weights_sha256
 from DeepMRILib.interactive.weight_shapes import check_plan, check_weights, fold_key, weight_shapes
 from DeepMRILib.model_card import check_name
 from DeepMRILib.model_store import load_torch_file
@@ -108,7 +108,7 @@ def weight_files(folder: Path) -> list[Path]:
     """The weights of each fold, ordered by the numbers in their names.
 
     Raises:
-        InputError: there are none.
+        InputError: there are none, or more than a model can have.
     """
     found = sorted(
         (path for path in folder.rglob("*") if path.is_file() and path.suffix.lower() in SUFFIXES),
@@ -116,6 +116,11 @@ def weight_files(folder: Path) -> list[Path]:
     )
     if not found:
         raise InputError(f"There are no weights in {folder}: no file ends in {', '.join(SUFFIXES)}. {WAY_OUT}")
+    if len(found) > MOST_FOLDS:
+        raise InputError(
+            f"There are {len(found)} files of weights in {folder}; expected one for each fold, up to {MOST_FOLDS}. "
+            "Give the folder of one task."
+        )
     return found
 
 
@@ -141,14 +146,20 @@ def read_fold(path: Path, plan: NetworkPlan) -> dict[str, NDArray]:
             f"{path.name} is of another network than plans.json describes: it {fault}. Give the plans.json that lies "
             "beside it."
         )
-    arrays = {key: kept[key].detach().float().numpy() for key in expected}
     for key, shape in expected.items():
-        if arrays[key].shape != shape:
+        if tuple(kept[key].shape) != shape:
             raise WeightsError(
                 f"{path.name} is of another network than plans.json describes: {key} has the shape "
-                f"{arrays[key].shape}, not {shape}. Give the plans.json that lies beside it."
+                f"{tuple(kept[key].shape)}, not {shape}. Give the plans.json that lies beside it."
             )
-    return arrays
+        if not _is_plain(kept[key]):
+            raise WeightsError(f"{path.name} holds {key} in a form that is not used for weights. {WAY_OUT}")
+    return {key: kept[key].detach().float().numpy() for key in expected}
+
+
+def _is_plain(tensor: Any) -> bool:
+    """Whether a tensor holds its numbers as they are: not sparse, quantized, complex, whole, or without content."""
+    return tensor.is_floating_point() and str(tensor.layout) == "torch.strided" and tensor.device.type == "cpu"
 
 
 def _tensors(path: Path) -> dict[str, Any]:
@@ -180,7 +191,7 @@ def _plan(folder: Path, options: ImportOptions) -> NetworkPlan:
         plan = replace(plan, channels=tuple(options.channels))
     try:
         check_plan(plan)
-    except ValueError as error:
+    except (TypeError, ValueError) as error:
         raise InputError(f"{path} cannot be used: {error}") from error
     return plan
 

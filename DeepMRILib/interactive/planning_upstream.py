@@ -33,7 +33,7 @@ def plan_from_upstream(content: Mapping[str, Any], *, labels: Sequence[str] = ("
         heads = int(plans["deep supervision"])
         relax = float(plans["padding"])
         divisor = _axes(plans.get("divisible by", divisible_by(strides)))
-    except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
+    except (AttributeError, LookupError, OverflowError, TypeError, ValueError) as error:
         raise InputError(
             f"This is no plans.json of InteractiveNet ({type(error).__name__}: {error}). Give the one that lies beside "
             "the network's folds."

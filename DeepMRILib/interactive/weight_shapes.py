@@ -50,8 +50,10 @@ def check_plan(plan: NetworkPlan) -> None:
     """Refuse a plan of which no network can be made.
 
     Raises:
-        ValueError: its parts do not fit together; the text says which.
+        TypeError: a part is of another kind.
+        ValueError: its parts do not fit together; in both cases the text says which.
     """
+    _check_kinds(plan)
     levels = len(plan.strides)
     if levels < FEWEST_LEVELS or len(plan.kernels) != levels or len(plan.filters) < levels:
         raise ValueError(
@@ -68,6 +70,8 @@ def check_plan(plan: NetworkPlan) -> None:
     whole = [*plan.kernels, *plan.strides, plan.divisible_by, plan.least_margin]
     if not all(len(axes) == 3 and all(type(n) is int and n >= 0 for n in axes) for axes in whole):
         raise ValueError("its kernels, strides or margins are not three whole numbers each.")
+    if not all(n > 0 for axes in (*plan.kernels, *plan.strides) for n in axes):
+        raise ValueError("its kernels or strides hold a 0.")
     if not all(type(n) is int and n > 0 for n in plan.filters):
         raise ValueError("its filters are not whole numbers above 0.")
     if len(plan.spacing) != 3 or not all(0 < edge < 1000 for edge in plan.spacing):
@@ -77,6 +81,26 @@ def check_plan(plan: NetworkPlan) -> None:
     ):
         raise ValueError(f"its fixed shape is {plan.fixed_shape}; expected three whole numbers above 0, or none.")
     _check_input(plan)
+
+
+def _check_kinds(plan: NetworkPlan) -> None:
+    """Refuse entries of another kind than a plan has: a file may hold anything."""
+    lists = ("channels", "labels", "spacing", "kernels", "strides", "filters", "divisible_by", "least_margin", "maps")
+    for name in (*lists, "fixed_shape"):
+        if not isinstance(getattr(plan, name), tuple):
+            raise TypeError(f"its {name} is {getattr(plan, name)!r}; expected a list.")
+    if not all(isinstance(axes, tuple) for axes in (*plan.kernels, *plan.strides)):
+        raise TypeError("its kernels and strides are not lists of three whole numbers each.")
+    if not all(isinstance(text, str) for text in (*plan.channels, *plan.labels, *plan.maps)):
+        raise TypeError("its channels, labels and maps are not texts.")
+    if len(set(plan.labels)) < len(plan.labels):
+        raise ValueError("two of its labels have one name.")
+    if type(plan.heads) is not int or type(plan.negative) is not bool:
+        raise TypeError(f"its heads are {plan.heads!r} and its negative is {plan.negative!r}.")
+    scales = [number for one in plan.normalisation for number in (one.low, one.high, one.mean, one.sd)]
+    numbers = [plan.edge_weight, plan.relax, plan.depth, *plan.spacing, *scales]
+    if not all(type(number) in (int, float) and -1e300 < number < 1e300 for number in numbers):
+        raise ValueError("its spacing, edge weight, margin, depth and normalisations are not all finite numbers.")
 
 
 def _check_input(plan: NetworkPlan) -> None:

@@ -148,6 +148,27 @@ def test_weights_of_another_network_or_none(tmp_path: Path) -> None:
         import_upstream(folder, NAMED)
 
 
+@pytest.mark.parametrize("kind", ["sparse", "meta", "complex", "whole"])
+def test_weights_in_an_unusual_form_are_one_sentence(tmp_path: Path, kind: str) -> None:
+    network = their_network(0)
+    folder = their_folder(tmp_path / "task", [network])
+    state = dict(network.state_dict())
+    name = "input_block.conv1.conv.weight"
+    changes = {"sparse": torch.Tensor.to_sparse, "complex": lambda w: w + 1j, "whole": torch.Tensor.int}
+    state[name] = changes.get(kind, lambda w: w.to("meta"))(state[name])
+    torch.save(state, folder / "fold0.pt")
+    with pytest.raises(WeightsError, match=f"fold0.pt holds {name} in a form that is not used for weights"):
+        import_upstream(folder, NAMED)
+
+
+def test_more_files_than_a_model_has_folds_are_refused(tmp_path: Path) -> None:
+    folder = their_folder(tmp_path / "task", [their_network(0)])
+    for number in range(1, 101):
+        (folder / f"fold{number}.pt").touch()
+    with pytest.raises(InputError, match="There are 101 files of weights .* up to 100"):
+        import_upstream(folder, NAMED)
+
+
 def test_plans_that_are_missing_or_of_another_kind(tmp_path: Path) -> None:
     folder = their_folder(tmp_path / "task", [their_network(0)])
     with pytest.raises(InputError, match="channels names 2 images"):

@@ -329,6 +329,7 @@ def _with(part: str, key: str, value: object, *, ct: bool = False) -> dict:
         (_with("Fingerprint", "Target spacing", [1.0, 0.0, 1.0]), "spacing"),
         (_with("Plans", "strides", [[1, 1]]), "no plans.json of InteractiveNet"),
         (_with("Plans", "divisible by", [8, 8, 8]), "cannot be built"),
+        (_with("Plans", "padding", 10**400), "no plans.json of InteractiveNet"),
         (_with("Plans", "deep supervision", 7), "7 heads"),
         (_with("Fingerprint", "Intensity_std", 0, ct=True), "no plans.json of InteractiveNet"),
     ],
