@@ -18,7 +18,7 @@ BAND = 3.0
 """Only so many mm around the first margin is its place open."""
 MOST_OPEN = 60_000
 """At most so many voxels are cut, those nearest to the margin: more take seconds."""
-LINK = 4.0
+LINK = 8.0
 """What a mm2 of margin between voxels of equal brightness costs, in units of evidence per mm3 of lesion."""
 CONTRAST = 0.5
 """A difference of so many standard deviations of the image makes a margin three fifths as costly."""
