@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from DeepMRILib import device as devices
 from DeepMRILib.errors import InputError, WeightsError, require
 from DeepMRILib.interactive.crop import Box
 from DeepMRILib.interactive.engine import Answer, Problem
 from DeepMRILib.interactive.network_ask import Asking, asked
+from DeepMRILib.interactive.network_device import network_device
 from DeepMRILib.interactive.network_evidence import with_prior, without_negatives
 from DeepMRILib.interactive.network_forward import Ensemble
 from DeepMRILib.interactive.trained import METHOD, SHIPPED, TrainedModel
@@ -44,7 +44,7 @@ def segment_by_network(problem: Problem, progress: Progress, *, model: Path | st
     """
     for module in ("torch", "monai", "safetensors"):
         require(module, "Segmenting with a network")
-    device = devices.resolve(problem.options.device)
+    device = network_device(problem.options.device)
     progress(0.0, "Reading the network")
     trained, ensemble = opened(model, device)
     check_fit(trained, problem.image.shape[3], len(problem.points))

@@ -8,11 +8,11 @@ from pathlib import Path
 
 from numpy.typing import NDArray
 
-from DeepMRILib import device as devices
 from DeepMRILib.errors import InputError, require
 from DeepMRILib.interactive.dataset import Case, Dataset, open_dataset
 from DeepMRILib.interactive.masks_result import MasksResult
 from DeepMRILib.interactive.measures import size_of
+from DeepMRILib.interactive.network_device import network_device
 from DeepMRILib.interactive.options_training import PredictOptions
 from DeepMRILib.interactive.placed import PlacedMask
 from DeepMRILib.options import to_json, validate
@@ -67,7 +67,7 @@ def predict(
     options = validate(PredictOptions() if options is None else options)
     for module in ("torch", "monai", "safetensors"):
         require(module, "Segmenting with a network")
-    device = devices.resolve(options.device)
+    device = network_device(options.device)
     found = open_dataset(dataset)
     cases = _cases(found, options)
     from DeepMRILib.interactive.network_found import middle_slice

@@ -8,11 +8,11 @@ from pathlib import Path
 
 from numpy.typing import NDArray
 
-from DeepMRILib import device as devices
 from DeepMRILib.errors import InputError, require
 from DeepMRILib.interactive.baselines import BASELINES, baseline
 from DeepMRILib.interactive.dataset import Dataset, open_dataset
 from DeepMRILib.interactive.masks_result import MasksResult
+from DeepMRILib.interactive.network_device import network_device
 from DeepMRILib.interactive.options_training import TestOptions
 from DeepMRILib.interactive.scoring import UNITS, case_rows, means
 from DeepMRILib.options import to_json, validate
@@ -74,7 +74,7 @@ def test(
     options = validate(TestOptions() if options is None else options)
     for module in ("torch", "monai", "safetensors"):
         require(module, "Testing a segmentation network")
-    device = devices.resolve(options.device)
+    device = network_device(options.device)
     found = open_dataset(dataset, synthetic=options.seed if options.synthetic else None)
     cases = found.test_cases if options.cases == "test" else found.cases
     _check_cases(found, options)

@@ -15,6 +15,7 @@ from torch.utils.checkpoint import checkpoint as computed_again
 from DeepMRILib import device as devices
 from DeepMRILib import training
 from DeepMRILib.interactive.network import build
+from DeepMRILib.interactive.network_device import network_device
 from DeepMRILib.interactive.network_forward import once
 from DeepMRILib.interactive.network_half import channels_last, computing, half_type
 from DeepMRILib.interactive.network_memory import training_bytes
@@ -86,7 +87,7 @@ def train_fold(
         InputError, WeightsError, OutputError: as ``training.train``.
     """
     seed = fold_seed(options.seed, fold.number)
-    device = devices.resolve(options.device)
+    device = network_device(options.device)
     _check_memory(plan, store, options, device)
     dtype = half_type(device) if options.mixed_precision else None
     devices.seed_everything(seed)
@@ -98,7 +99,7 @@ def train_fold(
         network,
         store.chosen(fold.train),
         _Loss(augment, device, dtype),
-        loop_options(options, seed),
+        loop_options(options, seed, device),
         validation=store.chosen(fold.held_back) if fold.held_back else None,
         validation_loss=_Validation(device, dtype),
         checkpoint=folder / f"fold{fold.number}.ckpt",
@@ -115,10 +116,10 @@ def train_fold(
     )
 
 
-def loop_options(options: TrainOptions, seed: int) -> training.TrainOptions:
+def loop_options(options: TrainOptions, seed: int, device: str) -> training.TrainOptions:
     """The settings of the common training loop."""
     return training.TrainOptions(
-        device=options.device,
+        device=device,
         epochs=options.epochs,
         batch_size=1,  # cases differ in size
         accumulate=options.accumulate,

@@ -10,10 +10,10 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from DeepMRILib import device as devices
 from DeepMRILib.errors import InputError
 from DeepMRILib.interactive.cases import load_case
 from DeepMRILib.interactive.network_ask import Asking, prepared_within
+from DeepMRILib.interactive.network_device import network_device
 from DeepMRILib.interactive.network_memory import most_voxels, training_bytes
 from DeepMRILib.interactive.network_threads import threads_for
 from DeepMRILib.interactive.options_training import TrainOptions
@@ -135,7 +135,7 @@ def _judged(
     if any(one.fold.held_back for one in trained):
         asking = Asking(flips=False, most=most_voxels(task.plan, options.memory_limit))
         read = functools.lru_cache(maxsize=2)(lambda number: load_case(task.dataset.cases[number]))
-        judge = Judge(task.plan, devices.resolve(options.device), read, asking)
+        judge = Judge(task.plan, network_device(options.device), read, asking)
         choice = choose(trained, judge, part(progress, 0.0, 0.5))
         rows = held_out_rows(
             trained, choice, judge, baselines=options.baselines, pictures=pictures, most_pictures=PICTURES,

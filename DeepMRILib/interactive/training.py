@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from DeepMRILib import device as devices
 from DeepMRILib.errors import InputError, OutputError, require
 from DeepMRILib.interactive import mlflow_log
 from DeepMRILib.interactive.dataset import Dataset, open_dataset
+from DeepMRILib.interactive.network_device import network_device
 from DeepMRILib.interactive.network_plan import NetworkPlan
 from DeepMRILib.interactive.options_pipeline import PlanOptions
 from DeepMRILib.interactive.options_training import TrainOptions
@@ -152,7 +152,7 @@ def _check_ready(options: TrainOptions) -> None:
     for module in ("torch", "monai", "safetensors"):
         require(module, "Training a segmentation network")
     mlflow_log.check(options.mlflow)
-    devices.resolve(options.device)
+    network_device(options.device)
     if options.name:
         check_name(options.name)
     wrong = [number for number in options.only_folds if number >= options.folds]

@@ -26,6 +26,7 @@ from DeepMRILib.interactive.engine import Problem
 from DeepMRILib.interactive.example_pipeline import example_case, example_dataset
 from DeepMRILib.interactive.measures import dice
 from DeepMRILib.interactive.network_ask import Asking, asked, prepared_within
+from DeepMRILib.interactive.network_device import network_device
 from DeepMRILib.interactive.network_evidence import competing, with_prior
 from DeepMRILib.interactive.network_forward import FLIPS, Ensemble
 from DeepMRILib.interactive.options import SegmentOptions
@@ -361,3 +362,9 @@ def test_cases_that_cannot_be_tested_or_segmented(learned: Path, tmp_path: Path)
         path.unlink()
     with pytest.raises(InputError, match="case_6 has no label map"):
         testing.test(learned, folder, TestOptions(**QUICK))
+
+
+def test_apples_graphics_processor_is_taken_only_when_it_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(devices, "resolve", lambda choice: "mps")
+    assert network_device("auto") == "cpu"
+    assert network_device("mps") == "mps"
