@@ -22,11 +22,10 @@ def stacked(part: Volume, others: Sequence[Image]) -> NDArray:
     Raises:
         InputError: no finite voxel or only one value, or another image that does not reach into the part.
     """
+    check_image(part, "image")
     images = [part, *(_onto(other, part, number) for number, other in enumerate(others, start=2))]
     arrays = [image.array.reshape(*image.shape, -1) for image in images]
     found = np.concatenate(arrays, axis=3)
-    if found.dtype.kind == "c":
-        raise InputError("The image holds complex numbers. Give its magnitude.")
     found = found.astype(np.float32)
     finite = np.isfinite(found)
     for c in range(found.shape[3]):
@@ -38,15 +37,31 @@ def stacked(part: Volume, others: Sequence[Image]) -> NDArray:
     return found
 
 
+def check_image(image: object, what: str) -> None:
+    """Refuse what is no ``Volume`` of numbers.
+
+    Raises:
+        InputError: says what was given, and what to do.
+    """
+    if not isinstance(image, Volume):
+        raise InputError(
+            f"The {what} is of the type {type(image).__name__}; expected a Volume. Read it with files.read_volume, or "
+            "make it of an array and its affine: Volume(array, affine)."
+        )
+    if image.array.dtype.kind == "c":
+        raise InputError(f"The {what} holds complex numbers. Give its magnitude.")
+    if image.array.dtype.kind not in "biuf":
+        raise InputError(f"The {what} holds values of type {image.array.dtype}; expected numbers.")
+
+
 def _onto(other: Image, part: Volume, number: int) -> Volume:
     """Another image, linearly interpolated onto the grid of the part."""
     from scipy.ndimage import affine_transform
 
     volume = files.read_volume(other) if isinstance(other, Path) else other
+    check_image(volume, f"image {number}")
     if volume.array.ndim != 3:
         raise InputError(f"Image {number} has several values per voxel. Give one 3D image each.")
-    if volume.array.dtype.kind == "c":
-        raise InputError(f"Image {number} holds complex numbers. Give its magnitude.")
     matrix = np.linalg.solve(volume.affine, part.affine)
     corners = (matrix @ np.c_[np.array([[0, 0, 0], np.array(part.shape) - 1]), [1, 1]].T)[:3].T
     if (corners.max(axis=0) < 0).any() or (corners.min(axis=0) > np.array(volume.shape) - 1).any():

@@ -45,6 +45,8 @@ class Prompts:
         if not given or len(given) > MOST_LABELS:
             raise InputError(f"{len(given)} labels were given; from 1 to {MOST_LABELS} can be segmented at once.")
         positive = {str(name): as_points(values, str(name)) for name, values in given.items()}
+        if len(positive) < len(given):
+            raise InputError(f"Two labels have one name: {', '.join(map(str, given))}. Give each a name of its own.")
         for name, values in positive.items():
             check_points(values, volume, name=name if len(positive) > 1 else "")
         outside = inside_only(as_points(() if negative is None else negative, "negative points"), volume)
@@ -64,7 +66,7 @@ def as_points(values: ArrayLike, name: str) -> NDArray:
         InputError: another shape, or an entry that is no finite number or one that no image reaches.
     """
     try:
-        points = np.asarray(values, dtype=float)
+        points = np.asarray(values).astype(float, casting="same_kind")  # which refuses texts and complex numbers
     except (TypeError, ValueError) as error:
         raise InputError(f"The points of {name} are no numbers; expected (n, 3) in RAS mm.") from error
     points = points.reshape(0, 3) if points.size == 0 else points

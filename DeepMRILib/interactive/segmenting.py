@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from DeepMRILib.errors import InputError
-from DeepMRILib.interactive.channels import Image, stacked
+from DeepMRILib.interactive.channels import Image, check_image, stacked
 from DeepMRILib.interactive.coarse import coarsely
 from DeepMRILib.interactive.crop import Box, cropped
 from DeepMRILib.interactive.engine import Answer, Engine, Problem
@@ -73,6 +73,7 @@ def segment(
     options = validate(SegmentOptions() if options is None else options)
     report = part(progress, 0.0, 1.0)
     report(0.0, "Looking at the points")
+    check_image(volume, "image")
     prompts = Prompts.of(points_ras, negative_points, volume)
     box = part_around(volume, prompts, options, model)
     problem = _problem(volume, prompts, box, options, prior=prior, channels=channels or ())
@@ -132,6 +133,7 @@ def _problem(
 def _prior(prior: Volume | None, volume: Volume, box: Box, labels: int) -> NDArray | None:
     if prior is None:
         return None
+    check_image(prior, "earlier segmentation")
     if prior.array.ndim != 3 or not prior.same_grid(volume):
         raise InputError(
             "The earlier segmentation lies on another grid than the image. Resample it to the image, or leave it out."
@@ -179,7 +181,9 @@ def _result(volume: Volume, prompts: Prompts, found: _Found, started: float) -> 
 
 
 def _doubts(names: Sequence[str], problem: Problem, labels: NDArray) -> Iterator[str]:
-    """What a user should look at again: labels of which nothing was found, points beside the earlier segmentation."""
+    """What a user should look at again: labels of which nothing was found, a prior that shows something else."""
+    if problem.prior is not None and not problem.prior.any():
+        yield "The earlier segmentation shows none of the labels around the points, and was of no use."
     for number, (name, points) in enumerate(zip(names, problem.points, strict=True), start=1):
         if not (labels == number).any():
             yield (

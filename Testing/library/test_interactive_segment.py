@@ -193,6 +193,8 @@ def test_an_empty_answer_and_a_contradicting_prior_are_told() -> None:
     assert any(note.startswith("Nothing was found of lesion.") for note in empty.provenance.notes)
     right = segment(volume, points_of(volume), prior=volume.like(truth))
     assert right.provenance.notes == ()
+    other = segment(volume, points_of(volume), prior=volume.like(5 * truth))
+    assert any(note.startswith("The earlier segmentation shows none of the labels") for note in other.provenance.notes)
     wrong = segment(volume, points_of(volume), prior=volume.like(1 - truth.astype(np.uint8)))
     assert any(note.startswith("No point of lesion lies in the earlier") for note in wrong.provenance.notes)
 
@@ -203,6 +205,7 @@ def test_an_empty_answer_and_a_contradicting_prior_are_told() -> None:
         ({"points_ras": slice(0, 5)}, "5 points given; expected at least 6"),
         ({"model": "interactive-small"}, "A model was given, and the engine geodesic uses none"),
         ({"prior": "elsewhere"}, "earlier segmentation lies on another grid"),
+        ({"prior": "array"}, "The earlier segmentation is of the type ndarray; expected a Volume"),
     ],
 )
 def test_bad_input_is_one_sentence(change: dict, sentence: str) -> None:
@@ -210,6 +213,6 @@ def test_bad_input_is_one_sentence(change: dict, sentence: str) -> None:
     points = points_of(volume)
     points = points[change.pop("points_ras")] if "points_ras" in change else points
     if "prior" in change:
-        change["prior"] = Volume(truth, np.eye(4))
+        change["prior"] = truth if change["prior"] == "array" else Volume(truth, np.eye(4))
     with pytest.raises(InputError, match=sentence):
         segment(volume, points, **change)
