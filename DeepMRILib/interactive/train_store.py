@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -83,8 +84,10 @@ class CaseStore:
 
     def _write(self, n: int, ready: Prepared) -> str:
         for path, array in zip(self._paths(n), (ready.input.astype(np.float32), ready.target), strict=True):
+            content = io.BytesIO()  # numpy's own writing to files does not say why it fails
+            np.save(content, array, allow_pickle=False)
             with replacing(path) as (partial,):
-                np.save(partial, array, allow_pickle=False)
+                partial.write_bytes(content.getbuffer())
         return self._digest(n)
 
     def _digest(self, n: int) -> str:
