@@ -235,7 +235,8 @@ class InteractiveSegWidget(JobPanel):
             self.ui.sizeLabel.setVisible(bool(text))
 
     def onDelivered(self, task: JobTask) -> None:
-        """The table was written."""
+        """Segment and table were written."""
+        self.live.answered(self.logic.applied)
         self._segmentFollower.poke()
 
     def releasePanel(self) -> None:

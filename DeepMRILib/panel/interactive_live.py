@@ -138,6 +138,11 @@ class LiveSegmentation:
         if self._panel.parameters.live:
             self._panel.runner.prepare(self._task.job)
 
+    def answered(self, key: Any) -> None:
+        """Apply has answered this request: it is not run once more, and what stands there is no preview."""
+        self._done, self._failed, self._isForeign = key, None, False
+        self._say(text="", isError=False, isPreview=False)
+
     def undo(self) -> None:
         """Take back the user's last action: points and segments are as they were before it."""
         if not len(self._actions):

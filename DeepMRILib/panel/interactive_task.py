@@ -25,6 +25,7 @@ from DeepMRILib.mrml.interactive_record import segmentOfPoints
 from DeepMRILib.mrml.interactive_segments import checkWritable
 from DeepMRILib.mrml.nodes import isNode, nodeName
 from DeepMRILib.mrml.transaction import transaction
+from DeepMRILib.panel.live_request import Request
 from DeepMRILib.panel.task import JobTask
 from DeepMRILib.volume import unique_names
 
@@ -54,6 +55,7 @@ class InteractiveSegTask(JobTask):
     """
 
     jobKey = "interactive.segment"
+    applied: Any = None  # the key of the request that Apply has run last
     inputParameters: ClassVar = {
         "volume": "inputVolume",
         "points_ras": "points",
@@ -138,7 +140,9 @@ class InteractiveSegTask(JobTask):
 
     def collect(self, parameters: Any, frame: Any = None) -> dict[str, Any]:  # noqa: ARG002 - there is one
         """The job's inputs: only the part of the images around the points."""
-        return self.inputsOf(parameters, self.prompts(parameters))
+        request = Request.of(self, parameters)
+        self.applied = request.key
+        return request.inputs()
 
     def inputsOf(self, parameters: Any, prompts: Prompts) -> dict[str, Any]:
         """The job's inputs with points that were checked already.

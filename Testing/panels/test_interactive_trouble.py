@@ -164,6 +164,29 @@ def test_a_killed_worker_is_replaced_and_the_answer_comes(done) -> None:
     assert not done.live.state.isError
 
 
+def test_what_apply_has_answered_is_not_run_once_more(done, monkeypatch) -> None:
+    runner, started = done.widget.runner, []
+    run = runner.run
+    monkeypatch.setattr(runner, "run", lambda *given, **more: (started.append(given[2]), run(*given, **more)))
+    drag(done, 2.0)
+    done.bar.applyButton.click()
+    assert done.bar.applyButton.text == "Cancel"
+    done.wait(lambda: done.bar.applyButton.text == "Apply", 20, "the job")
+    count = len(started)
+    done.done()
+    assert len(started) == count
+    assert started[-1].resolution != "preview"
+    assert not done.live.state.isPreview
+    done.ui.engineWidget.setCurrentText("graphcut")
+    done.done()
+    done.ui.engineWidget.setCurrentText("geodesic")
+    done.done()
+    assert [options.engine for options in started[count:] if options.resolution != "preview"] == [
+        "graphcut",
+        "geodesic",
+    ]
+
+
 def test_a_closed_scene_leaves_no_old_sentences(done) -> None:
     import slicer
 
