@@ -23,24 +23,29 @@ MOST_TILT = 0.8
 SMALL_RADIUS, LEAST = 8.0, 0.25
 """Lesions of a smaller radius in mm are smoothed and sharpened less, as their surface, down to a quarter."""
 
+NEARLY = 0.99
+"""Axes whose cosine with the patient's is higher count as these: a tilt of 8 degrees."""
+
 
 @dataclass(frozen=True, eq=False)
 class Extremes:
     """The box and the ellipsoid of one label's points.
 
     Attributes:
-        low, high: (3,) the sides of the box in mm along i, j and k.
-        shape: (3, 3) S of the ellipsoid, mm2.
+        frame: (3, 3) whose rows are the directions that the points are the outermost along, in mm along i, j and k.
+        low, high: (3,) the sides of the box in mm along these directions.
+        shape: (3, 3) S of the ellipsoid, mm2, along these directions.
     """
 
+    frame: NDArray
     low: NDArray
     high: NDArray
     shape: NDArray
 
     @classmethod
-    def of(cls, points: NDArray, depth: float, edges: NDArray) -> Extremes:
+    def of(cls, points: NDArray, depth: float, edges: NDArray, frame: NDArray) -> Extremes:
         """From points (n, 3) in mm, so far inside the margin but at least a voxel, of ``edges`` (3,) in mm."""
-        depth = np.maximum(depth, edges)
+        points, depth = points @ frame.T, np.maximum(depth, np.abs(frame) @ edges)
         low, high = points.min(axis=0) - depth, points.max(axis=0) + depth
         half = (high - low) / 2
         apart = np.stack([points[points[:, a].argmax()] - points[points[:, a].argmin()] for a in range(3)]) / 2
@@ -51,7 +56,7 @@ class Extremes:
         tilt = (vectors * np.maximum(values, 1 - MOST_TILT)) @ vectors.T
         tilt /= np.sqrt(np.outer(np.diag(tilt), np.diag(tilt)))
         middle = (low + high) / 2
-        return cls(middle - half, middle + half, tilt * np.outer(half, half))
+        return cls(frame, middle - half, middle + half, tilt * np.outer(half, half))
 
     @property
     def radius(self) -> float:
@@ -60,11 +65,13 @@ class Extremes:
 
     def distance_to_box(self, positions: tuple[NDArray, NDArray, NDArray]) -> NDArray:
         """How far outside the box (negative: inside), the largest over the axes, in mm, float32."""
+        positions = self._along(positions)
         sides = [np.maximum(self.low[a] - positions[a], positions[a] - self.high[a]) for a in range(3)]
         return np.maximum(np.maximum(sides[0], sides[1]), sides[2]).astype(np.float32)
 
     def radii(self, positions: tuple[NDArray, NDArray, NDArray]) -> NDArray:
         """The ellipsoid's radius function, 1 on its surface, float32."""
+        positions = self._along(positions)
         middle = (self.low + self.high) / 2
         x, y, z = (positions[a] - np.float32(middle[a]) for a in range(3))
         q = np.linalg.inv(self.shape).astype(np.float32)
@@ -72,9 +79,25 @@ class Extremes:
         squares = squares + 2 * (q[0, 1] * x * y + q[0, 2] * x * z + q[1, 2] * y * z)
         return np.sqrt(np.maximum(squares, 0)).astype(np.float32)
 
+    def _along(self, positions: tuple[NDArray, NDArray, NDArray]) -> tuple[NDArray, NDArray, NDArray]:
+        """Positions in mm along i, j and k as positions along the directions of the frame."""
+        if np.array_equal(self.frame, np.eye(3)):
+            return positions
+        return tuple(sum(np.float32(row[a]) * positions[a] for a in range(3)) for row in self.frame)
+
+
+def all_extremes(points: NDArray, problem: Problem) -> list[Extremes]:
+    """What points (n, 3) in voxels may mean: the outermost along the image's axes or, if it is oblique, the patient's.
+
+    Slicer's views show the patient's axes, other programs the image's; nobody says where the points were placed.
+    """
+    edges = np.array(problem.spacing)
+    directions = problem.affine[:3, :3] / np.linalg.norm(problem.affine[:3, :3], axis=0)
+    frames = [np.eye(3)] if np.abs(directions).max(axis=1).min() > NEARLY else [np.eye(3), directions]
+    return [Extremes.of(points * edges, problem.options.depth, edges, frame) for frame in frames]
+
 
 def fineness(problem: Problem) -> float:
     """1, and less for small lesions: what lengths in mm are multiplied with so that nothing of them is lost."""
-    edges = np.array(problem.spacing)
-    radii = [Extremes.of(points * edges, problem.options.depth, edges).radius for points in problem.points]
+    radii = [max(one.radius for one in all_extremes(points, problem)) for points in problem.points]
     return float(np.clip((min(radii) / SMALL_RADIUS) ** 2, LEAST, 1.0))

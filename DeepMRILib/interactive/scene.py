@@ -10,7 +10,7 @@ from scipy import ndimage
 
 from DeepMRILib.interactive import seeds
 from DeepMRILib.interactive.engine import Problem
-from DeepMRILib.interactive.extremes import Extremes
+from DeepMRILib.interactive.extremes import all_extremes
 
 SLACK = 3.0
 """So many mm outside the box of the points, moved out by their depth, is surely background."""
@@ -104,10 +104,10 @@ def outermost(points: NDArray) -> NDArray:
 
 
 def _label(problem: Problem, number: int) -> LabelScene:
-    points, edges = problem.points[number - 1], np.array(problem.spacing)
-    extremes = Extremes.of(points * edges, problem.options.depth, edges)
+    points = problem.points[number - 1]
+    extremes = all_extremes(points, problem)
     positions = seeds.millimetres(problem.shape, problem.spacing)
-    unit = float(np.clip(extremes.radius / USUAL_RADIUS, *UNITS))
+    unit = float(np.clip(max(one.radius for one in extremes) / USUAL_RADIUS, *UNITS))
     outer = outermost(points)
     further = None
     if not outer.all():
@@ -115,8 +115,9 @@ def _label(problem: Problem, number: int) -> LabelScene:
     return LabelScene(
         star=seeds.star(points[outer], problem.shape),
         further=further,
-        radii=extremes.radii(positions),
-        outside=extremes.distance_to_box(positions),
+        # what any reading of the points leaves room for, is possible
+        radii=np.minimum.reduce([one.radii(positions) for one in extremes]),
+        outside=np.minimum.reduce([one.distance_to_box(positions) for one in extremes]),
         depth=None if problem.prior is None else _depth(problem.prior == number, problem.spacing, unit),
         unit=unit,
     )
