@@ -156,6 +156,12 @@ def _read_points(path: Path, _: Mapping[str, Any]) -> Any:
     return files.read_points(path)
 
 
+def _read_outside_points(path: Path, _: Mapping[str, Any]) -> Any:
+    from DeepMRILib import files
+
+    return files.read_outside_points(path)
+
+
 def _read_prompts(path: Path, _: Mapping[str, Any]) -> Any:
     from DeepMRILib import files
 
@@ -198,6 +204,7 @@ READERS = {
     "mask": _read_volume,
     "labels": _read_labels,
     "points": _read_points,
+    "outside": _read_outside_points,
     "prompts": _read_prompts,
     "array": _read_array,
     "folder": _read_folder,

@@ -16,12 +16,13 @@ from DeepMRILib.options import validate
 from DeepMRILib.progress import Progress
 
 Kind = Literal[
-    "volume", "diffusion", "mask", "labels", "points", "prompts", "array", "folder", "model", "study", "masks", "images"
-]
+    "volume", "diffusion", "mask", "labels", "points", "outside", "prompts", "array", "folder", "model", "study",
+    "masks", "images",
+]  # fmt: skip
 """What a job is given: ``Volume`` (volume, mask), ``DiffusionVolume``, ``LabelVolume``, points (n, 3) in RAS mm,
-prompts (such points, or points by segment), ``ndarray``, the ``Path`` of a folder, or the ``Path`` of a model's folder
-(``model_store.open_model``); a study is a tuple of series, masks and images are tuples of those, each in memory or
-still on disk (``files.study.SeriesFile``, ``Path``).
+outside (such points, where nothing is), prompts (such points, or points by segment), ``ndarray``, the ``Path`` of a
+folder, or the ``Path`` of a model's folder (``model_store.open_model``); a study is a tuple of series, masks and images
+are tuples of those, each in memory or still on disk (``files.study.SeriesFile``, ``Path``).
 """
 SEVERAL = ("study", "masks", "images")
 """Kinds of which several are given."""
@@ -249,9 +250,9 @@ JOBS: tuple[Job, ...] = (
         inputs=(
             IMAGE,
             POINTS,
-            Input("negative_points", "points", "Points where no segment is", required=False),
+            Input("negative_points", "outside", "Points outside: where no segment is", required=False),
             Input("prior", "labels", "An earlier segmentation on the grid of the image", required=False),
-            Input("model", "model", "Network for the engine network; by default the one of DeepMRI", required=False),
+            Input("model", "model", "Trained network, which the engine network needs", required=False),
             Input("channels", "images", "Further images of the same lesion", required=False),
         ),
         example="DeepMRILib.interactive.example:segment_inputs",
@@ -353,7 +354,7 @@ JOBS: tuple[Job, ...] = (
             IMAGE,
             POINTS,
             Input("mask", "labels", "The segmentation", required=False),
-            Input("negative_points", "points", "Points where no segment is", required=False),
+            Input("negative_points", "outside", "Points outside: where no segment is", required=False),
             Input("channels", "images", "Further images of the same lesion", required=False),
         ),
         example="DeepMRILib.interactive.example_pipeline:export_inputs",

@@ -33,7 +33,7 @@ from DeepMRILib.files.bvalues import (
 from DeepMRILib.files.dicom_series import looks_like_dicom
 from DeepMRILib.files.labels import NAMES_SUFFIX, as_labels, label_names, names_text
 from DeepMRILib.files.paths import input_file
-from DeepMRILib.files.points import read_points, read_prompts
+from DeepMRILib.files.points import read_outside_points, read_points, read_prompts
 from DeepMRILib.volume import DiffusionVolume, LabelVolume, Volume, checked_b_values
 from DeepMRILib.writing import replacing
 
@@ -45,6 +45,7 @@ __all__ = [
     "read_diffusion",
     "read_directions",
     "read_labels",
+    "read_outside_points",
     "read_points",
     "read_prompts",
     "read_volume",

@@ -69,6 +69,23 @@ def read_prompts(path: str | Path) -> NDArray | dict[str, NDArray]:
     return _grouped(groups, path) if groups else read_points(path)
 
 
+def read_outside_points(path: str | Path) -> NDArray:
+    """Points (n, 3) in RAS mm where no segment is: of a table with segments the rows without one, else all.
+
+    Raises:
+        InputError: as ``read_points``.
+    """
+    path = input_file(path, "points file")
+    if not path.name.lower().endswith(".csv"):
+        return read_points(path)
+    free, groups = _rows_by_segment(path)
+    return (
+        _sound(path, np.array(_checked(path, _positions, free), dtype=float).reshape(-1, 3))
+        if groups
+        else read_points(path)
+    )
+
+
 def _grouped(groups: dict[str, list[NDArray]], path: Path) -> NDArray | dict[str, NDArray]:
     """The points of several segments by name, those of one without."""
     found = {name: _sound(path, np.array(points, dtype=float)) for name, points in groups.items() if points}
@@ -79,16 +96,21 @@ def _grouped(groups: dict[str, list[NDArray]], path: Path) -> NDArray | dict[str
 
 def _by_segment(path: Path) -> dict[str, list[NDArray]]:
     """The points of a table by its column ``segment``; empty where it has none."""
+    _, groups = _rows_by_segment(path)
+    return {name: _checked(path, _positions, rows) for name, rows in groups.items()}
+
+
+def _rows_by_segment(path: Path) -> tuple[list[list[str]], dict[str, list[list[str]]]]:
+    """The rows without a segment and those of each segment, all with the header; none without such a column."""
     header, *rows = _checked(path, _rows, read_text(path, _LARGEST)) or [[]]
     names = [cell.strip().lower() for cell in header]
     if "segment" not in names:
-        return {}
+        return [header], {}
     groups: dict[str, list[list[str]]] = {}
     for row in rows:
         segment = row[names.index("segment")].strip() if len(row) > names.index("segment") else ""
-        groups.setdefault(segment, []).append(row)
-    groups.pop("", None)
-    return {name: _checked(path, _positions, [header, *group]) for name, group in groups.items()}
+        groups.setdefault(segment, [header]).append(row)
+    return groups.pop("", [header]), groups
 
 
 def _by_list(path: Path) -> dict[str, list[NDArray]]:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from DeepMRILib.errors import InputError
 from DeepMRILib.interactive.points import check_points, points_table
+from DeepMRILib.interactive.prompts import MOST_LABELS
 from DeepMRILib.interactive.synthetic import UserError, synthetic_negative_points, synthetic_points
 from DeepMRILib.options import option, to_json, validate
 from DeepMRILib.progress import Progress, part
@@ -108,6 +109,11 @@ def _labels(mask: LabelVolume, options: PointsOptions) -> list[int]:
     if options.label and options.label not in mask.names:
         raise InputError(
             f"No voxel has the label {options.label}; the segmentation holds {', '.join(map(str, mask.names))}."
+        )
+    if not options.label and len(mask.names) > MOST_LABELS:
+        raise InputError(
+            f"The segmentation holds {len(mask.names)} different numbers; it looks like an image. Give the label map, "
+            "or choose one of its labels."
         )
     return [options.label] if options.label else list(mask.names)
 

@@ -21,7 +21,7 @@ from DeepMRILib.interactive.finish import finished
 from DeepMRILib.interactive.looked_at import part_around
 from DeepMRILib.interactive.measures import size_of
 from DeepMRILib.interactive.options import SegmentOptions
-from DeepMRILib.interactive.points import points_table
+from DeepMRILib.interactive.points import points_table, side_names
 from DeepMRILib.interactive.prompts import Points, Prompts
 from DeepMRILib.interactive.result import InteractiveResult
 from DeepMRILib.options import to_json, validate
@@ -190,8 +190,21 @@ def _doubts(names: Sequence[str], problem: Problem, labels: NDArray) -> Iterator
                 f"Nothing was found of {name}. Check its points and those where no segment is, or set smooth and depth "
                 "lower."
             )
+        elif missed := _missed(points, labels == number, problem.affine):
+            yield (
+                f"{len(missed)} of {len(points)} points of {name} lie outside its segmentation ({', '.join(missed)}). "
+                "Check them, or set depth to how far inside the margin they were placed."
+            )
         # one of another number shows another label, and says nothing about this one
         if problem.prior is not None and (problem.prior == number).any():
             i, j, k = np.rint(points).astype(int).T
             if not (problem.prior[i, j, k] == number).any():
                 yield f"No point of {name} lies in the earlier segmentation. Check that it is the right one."
+
+
+def _missed(points: NDArray, region: NDArray, affine: NDArray) -> list[str]:
+    """The sides whose points (n, 3) in voxels lie outside a region (i, j, k) and do not touch it."""
+    names = side_names(Volume(region, affine).ras_from_voxel(points))
+    nearest = np.clip(np.rint(points), 0, np.array(region.shape) - 1).astype(int)
+    around = (tuple(slice(max(n - 1, 0), n + 2) for n in index) for index in nearest)
+    return [name for name, box in zip(names, around, strict=True) if not region[box].any()]

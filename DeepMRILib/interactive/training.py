@@ -111,7 +111,9 @@ def task_of(dataset: Path, plan: Path | None, options: TrainOptions, progress: P
         made = planned(dataset, settings, progress=progress)
         plans, notes = made.plans, made.provenance.notes
     else:
-        plans, notes = read_plans(plan), ()
+        plans = read_plans(plan)
+        count = len(plans["splits"])
+        notes = () if options.folds in (1, count) else (f"The plan has {count} folds; the setting folds is not used.",)
     synthetic = plans["seed"] if plans.get("synthetic_points") else None
     found = open_dataset(dataset, synthetic=synthetic)
     network = NetworkPlan.from_json(plans["network"])

@@ -48,7 +48,7 @@ def write_input(value: object, stem: Path, kind: str) -> Path:
     elif kind == "array":
         path = stem.with_suffix(".npy")
         files.write_array(value, path)
-    elif kind == "points":
+    elif kind in ("points", "outside"):
         path = stem.with_suffix(".csv")
         np.savetxt(path, value, delimiter=",", header="x,y,z", comments="")
     elif kind == "prompts":

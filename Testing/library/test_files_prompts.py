@@ -28,6 +28,16 @@ def test_a_table_with_segments_gives_points_by_name(tmp_path: Path) -> None:
     np.testing.assert_array_equal(found["cyst"], [[4, 5, 6]])
 
 
+def test_a_table_of_inside_and_outside_points_serves_for_both(tmp_path: Path) -> None:
+    rows = "segment,name,r,a,s\nlesion,left,1,2,3\n,negative,0,0,9\nlesion,right,7,8,9\n"
+    path = save(tmp_path / "p.csv", rows)
+    np.testing.assert_array_equal(files.read_prompts(path), [[1, 2, 3], [7, 8, 9]])
+    np.testing.assert_array_equal(files.read_outside_points(path), [[0, 0, 9]])
+    np.testing.assert_array_equal(files.read_outside_points(save(tmp_path / "q.csv", "r,a,s\n1,2,3\n")), [[1, 2, 3]])
+    with pytest.raises(InputError, match="holds no points"):
+        files.read_outside_points(save(tmp_path / "r.csv", "segment,r,a,s\nlesion,1,2,3\n"))
+
+
 @pytest.mark.parametrize(
     "text",
     [

@@ -366,3 +366,11 @@ def test_example_inputs_are_made_at_once_and_lie_left_handed_and_oblique() -> No
     assert np.abs(edges / np.linalg.norm(edges, axis=0)).max() < 0.99
     check_points(given["points_ras"], given["volume"])
     assert (values_at(points_inputs()["mask"], given["negative_points"]) == 0).all()
+
+
+def test_an_image_given_as_a_segmentation_is_refused_at_once() -> None:
+    from DeepMRILib.interactive.points_job import points
+
+    image = LabelVolume(np.arange(12**3).reshape(12, 12, 12), np.eye(4))
+    with pytest.raises(InputError, match="1727 different numbers; it looks like an image"):
+        points(image)

@@ -171,6 +171,15 @@ def test_the_example_runs_by_the_job(tmp_path: Path) -> None:
     assert result.mask.array.any()
 
 
+def test_points_outside_the_answer_are_told() -> None:
+    volume, _ = ball()
+    assert not segment(volume, points_of(volume)).provenance.notes
+    points = points_of(volume)
+    points[np.argmax(points[:, 2])] += (0, 0, 0.6 * RADIUS)
+    (note,) = segment(volume, points, SegmentOptions(depth=1.0, margin=20.0)).provenance.notes
+    assert note.startswith("1 of 6 points of lesion lie outside its segmentation (superior).")
+
+
 def test_it_stops_when_asked() -> None:
     volume, _ = ball()
     told = []
