@@ -14,7 +14,6 @@ from scipy import ndimage
 
 from DeepMRILib import files
 from DeepMRILib.errors import DeviceMemoryError, InputError
-from DeepMRILib.interactive.network_ask import prepared_within
 from DeepMRILib.interactive.network_plan import NetworkPlan, Normalisation
 from DeepMRILib.interactive.prepare import looked_at, prepare, restore, seed_voxels
 from DeepMRILib.interactive.prepare_grid import Geometry, Turn
@@ -393,6 +392,9 @@ def test_what_cannot_be_used(change: dict, sentence: str) -> None:
 
 
 def test_voxels_that_no_memory_holds_are_said_before_they_are_made() -> None:
+    pytest.importorskip("torch")
+    from DeepMRILib.interactive.network_ask import prepared_within
+
     image, label = _lesion(AFFINES["left-handed"], millimetres=(30.0, 30.0, 30.0))
     tiny = replace(PLAN, spacing=(0.001, 0.001, 0.001))
     with pytest.raises(DeviceMemoryError, match=r"A part of \d+ x \d+ x \d+ voxels for the network needs .*Plan with"):
