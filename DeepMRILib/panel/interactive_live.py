@@ -26,7 +26,7 @@ from DeepMRILib.mrml.interactive_segments import isFilled
 from DeepMRILib.mrml.points import pointEvents
 from DeepMRILib.panel.follower import Follower
 from DeepMRILib.panel.live_actions import UserActions
-from DeepMRILib.panel.live_request import Request, targetOf
+from DeepMRILib.panel.live_request import Request, imagesOf, targetOf
 from DeepMRILib.panel.section import snapshot
 from DeepMRILib.panel.timers import onceAfter
 
@@ -307,7 +307,8 @@ class LiveSegmentation:
     def onAnswer(self, run: _Run, result: Any) -> None:
         """Show an answer, if what it belongs to is still there."""
         parameters = self._panel.parameters
-        if run is self._run and self._target == targetOf(parameters):
+        asked = run is self._run and self._target == targetOf(parameters)
+        if asked and run.request.images == imagesOf(parameters):
             try:
                 self._show(run, result, parameters)
             except DeepMRIError as error:

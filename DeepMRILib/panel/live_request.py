@@ -6,6 +6,8 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
+import vtk
+
 from DeepMRILib.interactive import SegmentOptions
 from DeepMRILib.interactive.prompts import Prompts
 
@@ -16,9 +18,11 @@ class Request:
 
     Attributes:
         key: equal for equal questions.
+        images: the images that it is asked of, see ``imagesOf``.
     """
 
     key: tuple[Any, ...]
+    images: tuple[Any, ...]
     _task: Any
     _parameters: Any
     _prompts: Prompts
@@ -32,15 +36,15 @@ class Request:
             InputError: points or settings with which nothing can be segmented.
         """
         prompts, options = task.prompts(parameters), task.options(parameters)
-        images = [node for node in (parameters.inputVolume, *parameters.channels) if node is not None]
+        images = imagesOf(parameters)
         key = (
             tuple((name, points.tobytes()) for name, points in prompts.positive.items()),
             prompts.negative.tobytes(),
-            tuple((image.GetID(), _changed(image)) for image in images),
+            images,
             options,
             (parameters.model, parameters.keepOthers, parameters.refine, parameters.wantConfidence),
         )
-        return cls(key, task, parameters, prompts, options)
+        return cls(key, images, task, parameters, prompts, options)
 
     def inputs(self) -> dict[str, Any]:
         """The job's inputs."""
@@ -58,8 +62,21 @@ def targetOf(parameters: Any) -> tuple[Any, ...]:
     return (*(node.GetID() if node is not None else "" for node in nodes), parameters.segment)
 
 
-def _changed(image: Any) -> int:
+def imagesOf(parameters: Any) -> tuple[Any, ...]:
+    """The images that are looked at, as they are now: another value when voxels or their places have changed."""
+    images = [node for node in (parameters.inputVolume, *parameters.channels) if node is not None]
+    return tuple((image.GetID(), _voxels(image), _places(image)) for image in images)
+
+
+def _voxels(image: Any) -> int:
     """A number that grows when an image's voxels change."""
     data = image.GetImageData()
     scalars = data.GetPointData().GetScalars() if data is not None else None
     return scalars.GetMTime() if scalars is not None else 0
+
+
+def _places(image: Any) -> tuple[float, ...]:
+    """Where an image's voxels lie in its own frame."""
+    matrix = vtk.vtkMatrix4x4()
+    image.GetIJKToRASMatrix(matrix)
+    return tuple(matrix.GetElement(row, column) for row in range(3) for column in range(4))
