@@ -21,17 +21,22 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def slicer_app() -> Iterator[SlicerApplication]:
-    """The application with an empty scene and empty settings; what slots and observers raised fails the test."""
+    """The application with an empty scene and empty settings.
+
+    What slots and observers raised fails the test, and so do settings of a module that it leaves for the next one.
+    """
     app = slicerapp.start()
     _reset(app)
     slicerapp.uncaught.clear()
     yield app
     app.processEvents()
     _reset(app)
+    left = _settings_left()
     uncaught = list(slicerapp.uncaught)
     slicerapp.uncaught.clear()
     if uncaught:
         raise uncaught[0]
+    assert not left, f"left in the scene: the settings of {', '.join(left)}"
 
 
 def _reset(app: SlicerApplication) -> None:
@@ -42,6 +47,16 @@ def _reset(app: SlicerApplication) -> None:
     vars(slicer.modules).pop("sampleDataSources", None)
     app.settings().clear()
     records.clear()
+
+
+def _settings_left() -> list[str]:
+    """The modules whose settings outlive the scene, as singletons do; they are removed."""
+    import slicer
+
+    nodes = slicer.util.getNodesByClass("vtkMRMLScriptedModuleNode")
+    for node in nodes:
+        slicer.mrmlScene.RemoveNode(node)
+    return [node.GetSingletonTag() for node in nodes]
 
 
 @pytest.fixture

@@ -51,9 +51,12 @@ class Panel:
         self.log += text
 
     def close(self) -> None:
+        import slicer
+
         self.observer.removeObservers()
         self.live.dispose()
         self.runner.dispose()
+        slicer.mrmlScene.RemoveNode(self.parameters.parameterNode)  # a singleton stays when the scene is cleared
 
 
 class Bench:

@@ -1,0 +1,1 @@
+"""Networks of Keras, TensorFlow and ONNX as PyTorch modules, read without TensorFlow and without running their code."""
