@@ -20,10 +20,11 @@ class Problem:
     """One brain in the box of 160 x 214 x 176 voxels of 1 mm, axes along R, A and S.
 
     Attributes:
-        images: by modality (160, 214, 176) float32, finite, in the units of the file, 0 beyond the field of view. Either
-            ``t1`` (with or without ``flair``, registered to it) or ``t2`` alone.
+        images: by modality (160, 214, 176) float32, finite, in the units of the file, 0 beyond the field of view.
+            Either ``t1`` (with or without ``flair``, registered to it) or ``t2`` alone.
         brain: (160, 214, 176) bool.
-        labels: (160, 214, 176) int32, FreeSurfer's or SynthSeg's label numbers, or None where no parcellation was given.
+        labels: (160, 214, 176) int32, FreeSurfer's or SynthSeg's label numbers, or None without a
+            parcellation.
         affine: (4, 4) of the box, voxel index to RAS mm.
         options: all settings.
     """

@@ -80,18 +80,19 @@ class Graph:
             WeightsError: no such structure, or one that uses what is not there.
         """
         try:
-            if values["format"] != FORMAT or values["layout"] not in ("last", "first"):
-                raise ValueError("of another format")
+            json.dumps(values, allow_nan=False)
             graph = cls(
                 inputs=tuple(Port(str(port["name"]), tuple(port["shape"])) for port in values["inputs"]),
                 outputs=tuple(map(str, values["outputs"])),
                 steps=tuple(_step(entry) for entry in values["steps"]),
                 weights=weights,
-                layout=values["layout"],
+                layout={"last": "last", "first": "first"}[values["layout"]],
             )
-            json.dumps(values, allow_nan=False)
+            readable = values["format"] == FORMAT
         except (KeyError, TypeError, ValueError, RecursionError) as error:
             raise WeightsError(f"The network's description is damaged ({error}). Import the network again.") from error
+        if not readable:
+            raise WeightsError("The network was stored by another version of DeepMRI. Import it again.")
         graph.check()
         return graph
 
