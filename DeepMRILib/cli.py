@@ -13,6 +13,7 @@ import os
 import re
 import shlex
 import sys
+import tempfile
 import typing
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -22,14 +23,14 @@ from DeepMRILib import __version__, cli_models
 from DeepMRILib.cli_console import ProgressBar, Stopped, quiet_libraries, say, signals_as_interrupts, silent
 from DeepMRILib.cli_inputs import file_record, input_flags, input_paths, read_input
 from DeepMRILib.errors import Cancelled, DeepMRIError, InputError, require
-from DeepMRILib.jobs import JOBS, SEVERAL, Job, load
+from DeepMRILib.jobs import COMMANDS, JOBS, SEVERAL, Job, load
 from DeepMRILib.options import from_json, settings
 
 PROGRAM, MODELS = "deepmri", "models"
 EXIT_BAD_INPUT, EXIT_SIGNAL = 2, 128
 EXIT_STOPPED = EXIT_SIGNAL + 2  # as shells have it for Ctrl-C
 VERSION_HINT = f"{PROGRAM} --version prints the version, {PROGRAM} METHOD JOB --help the settings of a job."
-METAVARS = {"folder": "FOLDER", "model": "NAME|FOLDER"}
+METAVARS = {"folder": "FOLDER", "model": "NAME|FOLDER", "network": "NAME|FILE|FOLDER"}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -77,14 +78,19 @@ def _dispatch(arguments: list[str]) -> int:
         return 0  # only --help comes back: tyro has printed it
     jobs = [job for job in JOBS if job.method == method]
     commands = {job.name: command_type(job) for job in jobs}
-    command = _parse(commands, arguments[1:] or ["--help"], f"{PROGRAM} {method}")
+    telling = {name: load(function) for name, function in COMMANDS.get(method, {}).items()}
+    command = _parse({**commands, **telling}, arguments[1:] or ["--help"], f"{PROGRAM} {method}")
+    if isinstance(command, str):
+        print(command)
+        return 0
     chosen = next(job for job in jobs if isinstance(command, commands[job.name]))
     return run_command(chosen, command, [PROGRAM, *arguments])
 
 
 def _method_summary(method: str) -> str:
     purpose = (importlib.import_module(f"DeepMRILib.{method}").__doc__ or "").partition("\n")[0]
-    return f"{purpose} Jobs: {', '.join(job.name for job in JOBS if job.method == method)}."
+    names = [*(job.name for job in JOBS if job.method == method), *COMMANDS.get(method, {})]
+    return f"{purpose} Jobs: {', '.join(names)}."
 
 
 def _described(name: str, summary: str) -> Callable[[], None]:
@@ -166,8 +172,11 @@ def command_type(job: Job) -> type:
         _argument(item.name, types[item.name], item.default, item.tooltip.rstrip("."))
         for item in settings(job.options_type)
     ]
+    where = "Folder for the result; it must not exist yet"
     fields.append(
-        _argument("output", Path, dataclasses.MISSING, "Folder for the result; it must not exist yet", aliases=["-o"])
+        _argument("output", Path | None, None, f"{where}; by default it goes to your own models", aliases=["-o"])
+        if job.stores
+        else _argument("output", Path, dataclasses.MISSING, where, aliases=["-o"])
     )
     flag = tyro.conf.FlagCreatePairsOff[bool]
     fields.append(_argument("overwrite", flag, False, "Replace an older result in the output folder"))
@@ -230,8 +239,10 @@ def run_command(job: Job, command: Any, line: Sequence[str] = ()) -> int:
     given = dataclasses.asdict(command)
     options = from_json(job.options_type, {item.name: given[item.name] for item in settings(job.options_type)})
     paths = input_paths(job, given)
-    place = check_output(command.output, overwrite=command.overwrite, inputs=paths.values())
-    _check_checkpoint(options, place)
+    stored = command.output is None
+    place = None if stored else check_output(command.output, overwrite=command.overwrite, inputs=paths.values())
+    if place is not None:
+        _check_checkpoint(options, place)
     inputs = {item.name: read_input(item, given, job.method) for item in job.inputs}
     # A model may have been given by its name: its folder is known now
     found = {name: inputs[name] for name in paths if isinstance(inputs.get(name), Path)}
@@ -241,13 +252,29 @@ def run_command(job: Job, command: Any, line: Sequence[str] = ()) -> int:
     made = result.provenance
     made = dataclasses.replace(made, command=shlex.join(line), inputs={**made.inputs, "files": read})
     result = dataclasses.replace(result, provenance=made)
+    if stored:
+        _store(result, command, bar)
+        return 0
     with new_folder(place, overwrite=command.overwrite, inputs=paths.values()) as folder:
         pictured = job.report is not None and not command.no_report
         if pictured:
             load(job.report)(result).write(folder / "report.html")
         result.write_files(folder)  # last, as it lists what there is
     bar(1.0, f"Written to {command.output}" + (", see report.html" if pictured else ""))
-    if not command.quiet:
-        for note in made.notes:
-            say(f"note: {note}")
+    _tell(made.notes, command)
     return 0
+
+
+def _store(result: Any, command: Any, bar: Any) -> None:
+    """Put a result that is a model among the user's own."""
+    from DeepMRILib.model_store import ModelStore
+
+    with tempfile.TemporaryDirectory() as folder:
+        model = ModelStore().add(result.save(Path(folder) / "model"), overwrite=command.overwrite)
+    bar(1.0, f"Added {model.card.name} to {model.folder.parent}")
+    _tell(result.provenance.notes, command)
+
+
+def _tell(notes: Sequence[str], command: Any) -> None:
+    for note in () if command.quiet else notes:
+        say(f"note: {note}")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from DeepMRILib.errors import InputError
 from DeepMRILib.jobs import Input, Job
-from DeepMRILib.model_store import find_model
+from DeepMRILib.model_store import CARD, find_model
 
 if TYPE_CHECKING:
     from DeepMRILib.files.study import SeriesFile
@@ -109,7 +109,9 @@ def read_input(item: Input, given: Mapping[str, Any], method: str) -> Any:
     path = given[item.name]
     if path in (None, ()):
         return None
-    if item.kind == "model":
+    if item.kind == "network" and os.path.lexists(path) and not os.path.lexists(path / CARD):
+        return path
+    if item.kind in ("model", "network"):
         return find_model(path, method).folder
     flags = {name: given.get(f"{item.name}_{name}", given.get(name)) for name in INPUT_FLAGS.get(item.kind, {})}
     return READERS[item.kind](path, flags)

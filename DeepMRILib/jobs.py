@@ -17,11 +17,12 @@ from DeepMRILib.progress import Progress
 
 Kind = Literal[
     "volume", "diffusion", "mask", "labels", "points", "outside", "prompts", "array", "folder", "model", "study",
-    "masks", "images",
+    "masks", "images", "network",
 ]  # fmt: skip
 """What a job is given: ``Volume`` (volume, mask), ``DiffusionVolume``, ``LabelVolume``, points (n, 3) in RAS mm,
 outside (such points, where nothing is), prompts (such points, or points by segment), ``ndarray``, the ``Path`` of a
-folder, or the ``Path`` of a model's folder (``model_store.open_model``); a study is a tuple of series, masks and images
+folder, or the ``Path`` of a model's folder (``model_store.open_model``); a network is such a folder, or a file or folder
+of another program, which the method knows to read; a study is a tuple of series, masks and images
 are tuples of those, each in memory or still on disk (``files.study.SeriesFile``, ``Path``).
 """
 SEVERAL = ("study", "masks", "images")
@@ -60,6 +61,7 @@ class Job:
         report: a function from result to ``Report``; None where there is nothing to show.
         quick: settings, as on the command line, with which the example takes a moment; for tests.
         needs_torch: it needs PyTorch, whatever the settings.
+        stores: its result is a model, which goes to the user's models where no other place is named.
     """
 
     method: str
@@ -73,6 +75,7 @@ class Job:
     report: str | None = None
     quick: tuple[tuple[str, Any], ...] = ()
     needs_torch: bool = False
+    stores: bool = False
 
     @property
     def key(self) -> str:
@@ -113,6 +116,10 @@ class Job:
         required = [given.pop(item.name) for item in self.inputs if item.required]
         options = validate(self.options_type() if options is None else options)
         return load(self.function)(*required, options, **given, progress=progress)
+
+
+COMMANDS: dict[str, dict[str, str]] = {"pvs": {"models": "DeepMRILib.pvs.models:show_models"}}
+"""Of each method, commands that only tell something: functions without a result, which return text."""
 
 
 def load(reference: str) -> Any:
