@@ -21,9 +21,9 @@ Kind = Literal[
 ]  # fmt: skip
 """What a job is given: ``Volume`` (volume, mask), ``DiffusionVolume``, ``LabelVolume``, points (n, 3) in RAS mm,
 outside (such points, where nothing is), prompts (such points, or points by segment), ``ndarray``, the ``Path`` of a
-folder, or the ``Path`` of a model's folder (``model_store.open_model``); a network is such a folder, or a file or folder
-of another program, which the method knows to read; a study is a tuple of series, masks and images
-are tuples of those, each in memory or still on disk (``files.study.SeriesFile``, ``Path``).
+folder, or the ``Path`` of a model's folder (``model_store.open_model``); a network is such a folder, or a file or
+folder of another program that the method can read; a study is a tuple of series, masks and images are tuples of those,
+each in memory or still on disk (``files.study.SeriesFile``, ``Path``).
 """
 SEVERAL = ("study", "masks", "images")
 """Kinds of which several are given."""

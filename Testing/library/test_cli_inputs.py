@@ -103,7 +103,7 @@ def test_a_folder_must_be_one(tmp_path: Path) -> None:
 
 
 def test_every_kind_has_a_reader() -> None:
-    assert set(typing.get_args(Kind)) == {*READERS, "model"}
+    assert set(typing.get_args(Kind)) == {*READERS, "model", "network"}
 
 
 # -- names --------------------------------------------------------------------------------------------------------
