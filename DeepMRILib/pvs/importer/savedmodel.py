@@ -1,0 +1,212 @@
+"""TensorFlow SavedModel folders (Keras 2 saves, Keras 3 exports, plain modules) as graphs, without TensorFlow.
+
+Nothing of the file is executed: its operations are translated, and what is not known is refused by name.
+"""
+
+from __future__ import annotations
+
+import mmap
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from DeepMRILib.errors import WeightsError, require
+from DeepMRILib.pvs.importer.checkpoint import Checkpoint, plain_size
+from DeepMRILib.pvs.importer.graph import Graph, Port
+from DeepMRILib.pvs.importer.savedmodel_flatten import CALLS, FlatNode, Place, Program
+from DeepMRILib.pvs.importer.savedmodel_link import check_objects, restored
+from DeepMRILib.pvs.importer.savedmodel_lower import Content, check_known, lowered
+from DeepMRILib.pvs.importer.savedmodel_proto import SAVED_MODEL
+from DeepMRILib.pvs.importer.savedmodel_values import Operations, shape
+from DeepMRILib.pvs.importer.wire import DamagedError, Decoder, Message
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+_MOST_BYTES = 2 << 30
+_FREE_SIZES = ((64, 96), (256, 320), (512, 640))
+"""Sizes that are tried where the file leaves them open: a network that halves its image often needs a large one."""
+_FAULTS = (DamagedError, KeyError, IndexError, ValueError, TypeError, ArithmeticError, MemoryError, RecursionError)
+
+
+def is_savedmodel(folder: Path) -> bool:
+    """Whether a folder is a SavedModel."""
+    return (Path(folder) / "saved_model.pb").is_file()
+
+
+def read_savedmodel(folder: Path) -> Graph:
+    """The network of a SavedModel's signature ``serving_default`` (or ``serve``, or its only one).
+
+    Inputs that may have any size keep a None in their shape if the steps are the same for all sizes.
+
+    Raises:
+        WeightsError: the folder is no SavedModel, is damaged, or uses what is not read; all unknown operations are
+            named at once.
+        DependencyError: PyTorch is not installed.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise WeightsError(f"{folder} is no folder; a SavedModel is a folder with saved_model.pb in it.")
+    require("torch", "Reading a network", "torch")
+    with _reading(folder):
+        content = _content(folder)
+        return _any_size(content)
+
+
+@contextmanager
+def _reading(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except WeightsError as error:
+        raise WeightsError(f"{folder.name}: {error}") from error
+    except OSError as error:
+        raise WeightsError(f"{folder.name} cannot be read ({error.strerror or error}).") from error
+    except _FAULTS as error:
+        why = str(error) if isinstance(error, DamagedError) else f"{type(error).__name__}: {error}"[:200]
+        raise WeightsError(f"{folder.name} is damaged or no network that is read here: {why}. Get it again.") from error
+
+
+def _content(folder: Path) -> Content:
+    path = folder / "saved_model.pb"
+    size = plain_size(path)
+    if not 0 < size <= _MOST_BYTES:
+        raise DamagedError(f"saved_model.pb has {size >> 20} MB")
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
+        data = memoryview(bytes(mapped)) if size < 64 << 20 else memoryview(mapped)
+    return _understood(folder, data)
+
+
+def _understood(folder: Path, data: memoryview) -> Content:
+    decoder = Decoder(SAVED_MODEL)
+    graph = _meta_graph(decoder, data)
+    signature = _signature(graph)
+    operations = Operations(graph.info.ops.op)
+    program = Program(graph.graph, operations, decoder)
+    outputs = {name: program.locate(0, info.name) for name, info in _ordered(signature.outputs)}
+    nodes = program.flatten(list(outputs.values()))
+    check_known(nodes, operations)
+    call = _call(program, signature)
+    ports = _ports(program, signature, call)
+    weights = _weights(folder, decoder, graph, program, nodes, call)
+    return Content(nodes, ports, outputs, weights, operations)
+
+
+def _meta_graph(decoder: Decoder, data: memoryview) -> Message:
+    graphs = decoder.decode("SavedModel", data).meta_graphs
+    for view in graphs:
+        if "serve" in decoder.decode("MetaTags", view).info.tags:
+            return decoder.decode("MetaGraph", view)
+    raise DamagedError("it holds no network for use (tag serve)")
+
+
+def _signature(graph: Message) -> Message:
+    usable = {name: entry for name, entry in graph.signatures.items() if entry.inputs and entry.outputs}
+    for name in ("serving_default", "serve"):
+        if name in usable:
+            return usable[name]
+    if len(usable) != 1:
+        raise DamagedError(f"it has {len(usable)} signatures and none is called serving_default")
+    return next(iter(usable.values()))
+
+
+def _ordered(entries: dict[str, Message]) -> list[tuple[str, Message]]:
+    """Outputs by the number of the result that they are, which is their order in the program that wrote them."""
+
+    def key(entry: tuple[str, Message]) -> tuple[int, str]:
+        digits = entry[1].name.rpartition(":")[2]
+        return (int(digits) if digits.isascii() and digits.isdigit() and len(digits) < 6 else 0, entry[0])
+
+    return sorted(entries.items(), key=key)
+
+
+def _call(program: Program, signature: Message) -> Place | None:
+    """The node of the main graph that calls the signature's function."""
+    name = next(iter(signature.outputs.values())).name.partition(":")[0]
+    node = program.main.body.nodes.get(name)
+    return Place(0, name) if node is not None and node.op in CALLS else None
+
+
+def _ports(program: Program, signature: Message, call: Place | None) -> list[tuple[Port, Place]]:
+    """The inputs in the order in which the function takes them."""
+    order = [text.partition(":")[0] for text in program.node(call).input] if call is not None else []
+    ports = []
+    for name, info in signature.inputs.items():
+        source = program.locate(0, info.name)
+        sizes = shape(info.shape)
+        if program.node(source.place).op != "Placeholder" or sizes is None or info.dtype not in (1, 19):
+            raise DamagedError(f"its input {name} is no image of known axes in float32")
+        ports.append((Port(name, sizes), source.place))
+    return sorted(ports, key=lambda entry: order.index(entry[1].node) if entry[1].node in order else len(order))
+
+
+def _weights(
+    folder: Path, decoder: Decoder, graph: Message, program: Program, nodes: Sequence[FlatNode], call: Place | None
+) -> dict[str, NDArray]:
+    """Arrays by the variable's node, of the variables that are read."""
+    handles = [node for node in nodes if node.message.op == "VarHandleOp"]
+    if not handles:
+        return {}
+    variables = folder / "variables"
+    if variables.is_symlink():
+        raise DamagedError("its folder variables is a link, which is not followed")
+    checkpoint = Checkpoint(variables)
+    keys = restored(program, graph.saver)
+    if call is not None and len(graph.objects):
+        check_objects(program, decoder.decode("ObjectGraph", graph.objects), checkpoint, call, keys)
+    found = {}
+    for node in handles:
+        name = node.place.node
+        if node.place.scope != 0 or name not in keys:
+            raise DamagedError(f"its variable {name} is not in its checkpoint")
+        expected = program.operations.attribute(node.message, "shape")
+        tensor = checkpoint.find(keys[name])
+        fits = expected is None or (
+            len(expected) == len(tensor.shape)
+            and all(a is None or a == b for a, b in zip(expected, tensor.shape, strict=True))
+        )
+        if not fits:
+            raise DamagedError(f"its variable {name} is stored with another shape than it has")
+        found[name] = keys[name]
+    return {name: checkpoint.read(key) for name, key in found.items()}
+
+
+def _any_size(content: Content) -> Graph:
+    """The graph, for any batch and any open size if its steps are the same for two of each."""
+    from DeepMRILib.pvs.importer.network_trace import MOST_ELEMENTS, Trace, same
+
+    shapes = [port.shape for port, _ in content.ports]
+    open_sizes = any(None in sizes[1:] for sizes in shapes)
+
+    def traced(batch: int, size: int, kept: Sequence[Sequence[int | None]]) -> Graph:
+        filled = [[_size(axis, n, batch, size) for axis, n in enumerate(sizes)] for sizes in shapes]
+        return lowered(content, Trace(MOST_ELEMENTS << (10 if open_sizes else 0)), filled, kept)
+
+    one = [[1 if axis == 0 and n is None else n for axis, n in enumerate(sizes)] for sizes in shapes]
+    choices = _FREE_SIZES if open_sizes else ((0, 0),)
+    for tried, (size, other) in enumerate(choices, start=1):
+        try:
+            graph = traced(1, size, shapes)
+        except WeightsError:
+            if tried == len(choices):
+                raise
+            continue
+        break
+    try:
+        if same(graph, traced(2, other, shapes)):
+            return graph
+    except WeightsError:
+        # A network for single images cannot be given two; whatever else fails, fails below too.
+        pass
+    if open_sizes and not same(graph, traced(1, other, shapes)):
+        raise WeightsError(
+            "The network takes images of any size and computes with that size, which is not read. "
+            "Export it with a fixed input size."
+        )
+    return traced(1, size, one)
+
+
+def _size(axis: int, given: int | None, batch: int, free: int) -> int:
+    if given is not None:
+        return given
+    return batch if axis == 0 else free
