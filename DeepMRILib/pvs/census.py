@@ -84,11 +84,11 @@ def statistics_of(
     for number, name in names.items():
         rows.append(_row(name, voxels[of_each == number], region_voxels.get(number, 0), voxel_volume))
     if (of_each == 0).any():
-        rows.append(_row(ELSEWHERE, voxels[of_each == 0], 0, voxel_volume))
+        rows.append(_row(ELSEWHERE, voxels[of_each == 0], float("nan"), voxel_volume))
     return Table.from_rows(rows, STATISTICS_UNITS)
 
 
-def _row(name: str, voxels: NDArray, region_voxels: int, voxel_volume: float) -> dict[str, object]:
+def _row(name: str, voxels: NDArray, region_voxels: float, voxel_volume: float) -> dict[str, object]:
     sizes = voxels * voxel_volume
     some = len(sizes) > 0
     nothing = float("nan")

@@ -8,16 +8,22 @@ from typing import Any
 
 import numpy as np
 
-from DeepMRILib.figures import Panel, Plane, montage
+from DeepMRILib.figures import Panel, montage
 from DeepMRILib.pvs.census import ELSEWHERE, WHOLE
 from DeepMRILib.pvs.evaluating import Evaluation
-from DeepMRILib.pvs.report_pictures import brightness_plot, curve_plot, from_three_sides, on_slices, sizes_plot
+from DeepMRILib.pvs.report_pictures import (
+    brightness_plot,
+    curve_plot,
+    from_three_sides,
+    in_the_box,
+    on_slices,
+    sizes_plot,
+)
 from DeepMRILib.pvs.result import PVSResult
 from DeepMRILib.report import Report
 from DeepMRILib.tables import Table
 from DeepMRILib.volume import LabelVolume, Volume
 
-PLANES: tuple[Plane, ...] = ("axial", "coronal", "sagittal")
 MANY_EMPTY = 7
 """More empty regions than this are named in a sentence instead of rows."""
 STATISTICS = {
@@ -27,12 +33,11 @@ STATISTICS = {
     "mean": "Mean",
     "median": "Median",
     "std": "SD",
-    "min": "Smallest",
     "max": "Largest",
     "total_voxels": "Voxels",
-    "region_volume": "Region",
+    "region_volume": "Size",
 }
-_DIGITS = {"total": 1, "mean": 1, "median": 1, "std": 1, "min": 1, "max": 1, "region_volume": 1}
+_DIGITS = {"total": 1, "mean": 1, "median": 1, "std": 1, "max": 1, "region_volume": 1}
 
 
 def segment_report(result: PVSResult) -> Report:
@@ -72,7 +77,7 @@ def _facts(result: PVSResult) -> dict[str, Any]:
 def _add_statistics(report: Report, result: PVSResult) -> None:
     report.section("Regions")
     shown, empty = shown_statistics(result.statistics)
-    report.table(shown, caption="Volumes of clusters on the grid of the image; SD is that of a sample (n - 1).")
+    report.table(shown, caption="Volumes of spaces in the voxels of the image; size is that of the region.")
     if empty:
         report.text(f"No space was found in {', '.join(empty)}.")
     at_1mm = dict(zip(result.statistics_1mm.columns, result.statistics_1mm.rows[0], strict=True))
@@ -96,10 +101,9 @@ def shown_statistics(table: Table) -> tuple[Table, list[str]]:
     columns: dict[str, list[Any]] = {}
     units = {}
     for name, title in STATISTICS.items():
-        heading = title if title not in columns else f"{title} volume"
-        columns[heading] = [_rounded(row[name], _DIGITS.get(name)) for row in kept]
+        columns[title] = [_rounded(row[name], _DIGITS.get(name)) for row in kept]
         if unit := table.units.get(name):
-            units[heading] = unit.replace("mm3", "mm³")
+            units[title] = unit.replace("mm3", "mm³")
     return Table(columns, units), empty
 
 
@@ -127,22 +131,27 @@ def _main(result: PVSResult) -> Volume:
 
 def _add_quality(report: Report, result: PVSResult) -> None:
     report.section("Quality control")
-    report.table(result.qc)
+    rows = [dict(zip(result.qc.columns, row, strict=True)) for row in result.qc.rows]
+    report.facts({str(row["check"]).capitalize(): _verdict(row) for row in rows})
     image, brain = _main(result), result.conformed["brain_1mm"]
-    outline = LabelVolume(np.asarray(brain.array).astype(np.uint8), brain.affine, {1: "Brain mask"})
-    panels = [Panel("T1" if "t1_1mm" in result.conformed else "T2", image)]
+    name = "T1" if "t1_1mm" in result.conformed else "T2"
+    images = {name: image}
     if "flair_1mm" in result.conformed:
-        panels.append(Panel("FLAIR on the T1", result.conformed["flair_1mm"]))
-    for plane in PLANES:
-        report.figure(
-            montage(panels, plane=plane, outline=outline, names=outline.names, count=2),
-            f"{plane.capitalize()} slices of the box of 160 x 214 x 176 mm that was looked at.",
-        )
-    name = panels[0].name
+        images["FLAIR on the T1"] = result.conformed["flair_1mm"]
+    report.figure(
+        in_the_box(images, brain),
+        "The middle of the box of 160 x 214 x 176 mm that was looked at, with the brain mask's outline.",
+    )
     report.figure(
         brightness_plot(np.asarray(image.array), np.asarray(brain.array) > 0, name),
         f"Brightness of the {name} within the brain mask.",
     )
+
+
+def _verdict(row: dict[str, Any]) -> str:
+    value = f"{row['value']:.3g}" if isinstance(row["value"], float) else str(row["value"])
+    verdict = f" ({row['verdict']})" if row["verdict"] else ""
+    return f"{value} {row['unit']}".strip() + f"{verdict}. {row['meaning']}"
 
 
 def evaluate_report(result: Evaluation) -> Report:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from DeepMRILib.figures import EDGES, Plane, oriented
-from DeepMRILib.plots import dress, new_figure, plain_log_ticks
+from DeepMRILib.plots import dress, new_figure
 from DeepMRILib.pvs.clusters import occupied
 from DeepMRILib.report_style import INK, MUTED, PALETTE
 from DeepMRILib.volume import Volume
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 FOUND = "#ff5a36"
 """Of the spaces: seen on gray, and by people who do not tell red from green."""
+MASK = "#3ec1ff"
+PLANES: tuple[Plane, ...] = ("axial", "coronal", "sagittal")
 _MARGIN = 4
 
 
@@ -51,21 +53,41 @@ def on_slices(image: Volume, spaces: Volume, brain: Volume, *, rows: int = 2, co
 
 def from_three_sides(image: Volume, spaces: Volume, brain: Volume) -> Figure:
     """All spaces at once, seen through the brain from above, from the front and from the left."""
-    planes: tuple[Plane, ...] = ("axial", "coronal", "sagittal")
     figure = new_figure(9.4, 3.9)
-    for axes, plane in zip(figure.subplots(1, 3), planes, strict=True):
+    for axes, plane in zip(figure.subplots(1, 3), PLANES, strict=True):
         picture, painted, inside = (oriented(volume, plane) for volume in (image, spaces, brain))
         box = _box(inside.array)
         behind = np.where(inside.array > 0, picture.array, 0)[box].mean(axis=2)
         thickness = (painted.array[box] > 0).sum(axis=2)
         _gray(axes, behind, float(behind.max()) * 1.6, inside.spacing[:2])
         _paint(axes, thickness, inside.spacing[:2], strength=np.clip(0.35 + 0.2 * thickness, 0, 1))
-        left, top = EDGES[plane]
-        axes.text(0.02, 0.5, left, transform=axes.transAxes, color="white", fontsize=9, va="center")
-        axes.text(0.5, 0.98, top, transform=axes.transAxes, color="white", fontsize=9, ha="center", va="top")
+        _letters(axes, plane)
         axes.set_title({"axial": "From above", "coronal": "From the front", "sagittal": "From the left"}[plane],
                        fontsize=9, color=INK)  # fmt: skip
     return figure
+
+
+def in_the_box(images: Mapping[str, Volume], brain: Volume) -> Figure:
+    """The middle slices of the box in three planes, a row for each image, with the outline of the brain mask."""
+    figure = new_figure(9.4, 3.4 * len(images))
+    rows = figure.subplots(len(images), 3, squeeze=False)
+    for row, (name, image) in zip(rows, images.items(), strict=True):
+        for axes, plane in zip(row, PLANES, strict=True):
+            picture, inside = oriented(image, plane), oriented(brain, plane)
+            index = picture.array.shape[2] // 2
+            high = float(np.percentile(np.asarray(image.array)[np.asarray(brain.array) > 0], 99.5))
+            _gray(axes, picture.array[..., index], high, picture.spacing[:2])
+            if inside.array[..., index].any():
+                axes.contour(inside.array[..., index] > 0, levels=[0.5], colors=[MASK], linewidths=1)
+            _letters(axes, plane)
+        row[0].set_title(name, fontsize=9, color=INK, loc="left")
+    return figure
+
+
+def _letters(axes: Axes, plane: Plane) -> None:
+    left, top = EDGES[plane]
+    axes.text(0.02, 0.5, left, transform=axes.transAxes, color="white", fontsize=9, va="center")
+    axes.text(0.5, 0.98, top, transform=axes.transAxes, color="white", fontsize=9, ha="center", va="top")
 
 
 def sizes_plot(regions: Sequence[str], volumes: Sequence[float], order: Sequence[str], unit: str = "mm³") -> Figure:
@@ -85,10 +107,19 @@ def sizes_plot(regions: Sequence[str], volumes: Sequence[float], order: Sequence
         axes.vlines(np.median(values), row - 0.36, row + 0.36, color=INK, linewidth=2)
     axes.set_yticks(range(len(groups)), [f"{name}  (n = {len(values)})" for name, values in groups.items()])
     axes.set_ylim(len(groups) - 0.4, -0.6)
-    axes.set_xscale("log")
-    plain_log_ticks(axes)
+    _log_sizes(axes, min(volumes), max(volumes))
     axes.set_xlabel(f"Volume of a space ({unit})", color=INK, fontsize=9.5)
     return figure
+
+
+def _log_sizes(axes: Axes, low: float, high: float) -> None:
+    """A logarithmic axis with the numbers that people count in."""
+    axes.set_xscale("log")
+    axes.set_xlim(low / 1.3, high * 1.3)
+    ticks = [base * 10**power for power in range(-3, 7) for base in (1, 2, 5)]
+    shown = [tick for tick in ticks if low / 1.3 <= tick <= high * 1.3]
+    axes.set_xticks(shown, [f"{tick:g}" for tick in shown])
+    axes.minorticks_off()
 
 
 def curve_plot(recall: Sequence[float], precision: Sequence[float], area: float, chance: float) -> Figure:
