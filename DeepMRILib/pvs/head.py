@@ -74,7 +74,7 @@ def generated_head(seed: int = 0, *, shape: tuple[int, int, int] | None = None, 
     shape = tuple(shape or (round(length / spacing) for length in FIELD_OF_VIEW))
     if min(shape) < 1 or np.prod(shape, dtype=float) > _MOST_VOXELS:
         raise InputError(
-            f"A head of {' x '.join(map(str, shape))} voxels cannot be drawn: expected 1 voxel or more along each axis, "
+            f"A head of {' x '.join(map(str, shape))} voxels cannot be drawn: expected 1 voxel or more along each axis "
             f"and at most {_MOST_VOXELS / 1e6:g} million. Choose another size."
         )
     affine = np.diag([spacing] * 3 + [1.0])
@@ -96,9 +96,9 @@ def generated_head(seed: int = 0, *, shape: tuple[int, int, int] | None = None, 
 def _inner_skull(space: Space) -> NDArray:
     """Level of the room that the brain lies in."""
     x, y, z = space.x, space.y, space.z
-    level = ellipsoid(x, y, z, (0, -17, 6), (69, 91, 71))
-    lower = ellipsoid(x, y, z, (0, -60, -34), (54, 38, 28))
-    temporal = ellipsoid(np.abs(x), y, z, (42, -12, -24), (23, 44, 21))
+    level = ellipsoid((x, y, z), (0, -17, 6), (69, 91, 71))
+    lower = ellipsoid((x, y, z), (0, -60, -34), (54, 38, 28))
+    temporal = ellipsoid((np.abs(x), y, z), (42, -12, -24), (23, 44, 21))
     level = np.maximum(level, -19 + 0.0012 * (np.abs(x) - 20) ** 2 - z)
     level = joined(joined(level, lower, 12.0), temporal, 12.0)
     return joined(level, chain(x, y, z, [(0, -24, -12, 18), (0, -30, -45, 16), (0, -42, -110, 11)]), 6.0)
@@ -108,10 +108,10 @@ def _outside(build: Build, skull: NDArray) -> None:
     """Skin, fat, muscle, bone and the fluid around the brain."""
     x, y, z = build.space.x, build.space.y, build.space.z
     thick = 5.0 + 0.8 * Field(60, build.rng)(x, y, z)
-    face = ellipsoid(x, y, z, (0, 34, -58), (58, 48, 52))
+    face = ellipsoid((x, y, z), (0, 34, -58), (58, 48, 52))
     neck = chain(x, y, z, [(0, -28, -46, 56), (0, -26, -140, 54)])
     outer = joined(joined(skull - 12.5, face, 14.0), neck, 14.0)
-    outer = joined(outer, ellipsoid(x, y, z, (0, 82, -46), (10, 15, 20)), 12.0)  # nose
+    outer = joined(outer, ellipsoid((x, y, z), (0, 82, -46), (10, 15, 20)), 12.0)  # nose
     paint = build.labels
     paint[outer < 0] = LABELS["muscle"][0]
     paint[(outer < 0) & (outer > -7 - 1.5 * thick / 5)] = LABELS["fat"][0]
@@ -120,11 +120,11 @@ def _outside(build: Build, skull: NDArray) -> None:
     paint[bone] = LABELS["skull"][0]
     paint[bone & (skull > 0.3 * thick) & (skull < 0.7 * thick) & (z > -20)] = LABELS["marrow"][0]
     paint[(skull < 0) & (outer < -3)] = LABELS["CSF"][0]
-    orbit = ellipsoid(np.abs(x), y, z, (31, 62, -30), (19, 26, 18)) < 0
+    orbit = ellipsoid((np.abs(x), y, z), (31, 62, -30), (19, 26, 18)) < 0
     paint[orbit & (skull >= 2) & (outer < -2.2)] = LABELS["fat"][0]
-    globe = ellipsoid(np.abs(x), y, z, (32, 66, -30), (12, 12, 12)) < 0
+    globe = ellipsoid((np.abs(x), y, z), (32, 66, -30), (12, 12, 12)) < 0
     paint[globe & (skull >= 2)] = LABELS["globe"][0]
-    air = ellipsoid(x, y, z, (0, 68, -42), (13, 26, 20)) < 0
+    air = ellipsoid((x, y, z), (0, 68, -42), (13, 26, 20)) < 0
     air |= chain(x, y, z, [(0, 30, -50, 9), (0, 16, -70, 9), (0, 12, -140, 9)]) < 0
     paint[air & (skull > 4) & (outer < -4)] = 0
 
@@ -139,16 +139,16 @@ def _cerebrum(build: Build, skull: NDArray) -> None:
     side = np.abs(x)
     level = _hemisphere(side, y, z)
     core = np.minimum(
-        ellipsoid(side, y, z, (0, -8, 4), (31, 47, 23)), ellipsoid(side, y, z, (18, -36, 8), (17, 36, 12))
+        ellipsoid((side, y, z), (0, -8, 4), (31, 47, 23)), ellipsoid((side, y, z), (18, -36, 8), (17, 36, 12))
     )
-    core = np.minimum(core, ellipsoid(side, y, z, (26, -16, -13), (9, 24, 7)))
+    core = np.minimum(core, ellipsoid((side, y, z), (26, -16, -13), (9, 24, 7)))
     split = np.maximum(np.float32(0.9) + 0.4 * (z > 60) - side, -core)
-    sheet = np.minimum(_sulci(level, core, x, y, z, build), _sylvian(side, y, z))
+    sheet = np.minimum(_sulci(level, core, (x, y, z), build), _sylvian(side, y, z))
     solid = (np.maximum(level, skull[box] + 1.5) < 0) & (split < 0) & (sheet > 0)
     solid |= (core < 0) & (level < 0)
     depth = ndimage.distance_transform_edt(solid, sampling=build.spacing) - 0.5 * build.spacing
     ribbon = (depth < 2.5 + 0.35 * Field(25, rng)(x, y, z)) & (core > 0)
-    near_insula = (side < 41) & (ellipsoid(side, y, z, (38, 0, 0), (8, 30, 22)) < 0)
+    near_insula = (side < 41) & (ellipsoid((side, y, z), (38, 0, 0), (8, 30, 22)) < 0)
     view, right = build.labels[box], x > 0
     for mask, name in (
         (solid, "cerebral white matter"),
@@ -162,19 +162,20 @@ def _cerebrum(build: Build, skull: NDArray) -> None:
 def _hemisphere(side: NDArray, y: NDArray, z: NDArray) -> NDArray:
     """Level of the smooth hull of both hemispheres, as if nothing was folded."""
     floor = -14.0 - 0.05 * y + 0.002 * (side - 20) ** 2
-    level = np.maximum(ellipsoid(side, y, z, (0, -17, 6), (65.5, 88, 68)), floor - z)
-    temporal = ellipsoid(side, y, z, (43, -14, -22), (20, 44, 19), (-8.0, 8.0))
-    occipital = ellipsoid(side, y, z, (22, -70, 0), (28, 33, 20))
+    level = np.maximum(ellipsoid((side, y, z), (0, -17, 6), (65.5, 88, 68)), floor - z)
+    temporal = ellipsoid((side, y, z), (43, -14, -22), (20, 44, 19), (-8.0, 8.0))
+    occipital = ellipsoid((side, y, z), (22, -70, 0), (28, 33, 20))
     level = joined(joined(level, temporal, 5.0), occipital, 6.0)
     # room for the cerebellum, the tentorium and the stem
     below = np.minimum(
-        ellipsoid(side, y, z, (0, -62, -38), (57, 38, 24)), ellipsoid(side, y, z, (0, -14, -38), (22, 34, 24))
+        ellipsoid((side, y, z), (0, -62, -38), (57, 38, 24)), ellipsoid((side, y, z), (0, -14, -38), (22, 34, 24))
     )
     return np.maximum(level, -below)
 
 
-def _sulci(level: NDArray, core: NDArray, x: NDArray, y: NDArray, z: NDArray, build: Build) -> NDArray:
+def _sulci(level: NDArray, core: NDArray, places: tuple[NDArray, NDArray, NDArray], build: Build) -> NDArray:
     """Level of the folds' fluid: sheets that go straight inwards from the hull to varying depths."""
+    x, y, z = places
     # the wall between the hemispheres is folded too
     level = np.maximum(level, np.where(core > 2, 1 - np.abs(x), np.float32(-50)))
     rng = build.rng
@@ -186,10 +187,10 @@ def _sulci(level: NDArray, core: NDArray, x: NDArray, y: NDArray, z: NDArray, bu
     # places on the hull above each place: along the way in the field hardly changes
     radius = np.sqrt((away[0] / 36) ** 2 + (away[1] / 86) ** 2 + (away[2] / 58) ** 2) + np.float32(0.05)
     stretch = radius ** np.float32(-0.75)
-    places = [stretch[shell] * axis[shell] for axis in away]
-    places[0] = places[0] + 3 * middle[shell]
+    hull = [stretch[shell] * axis[shell] for axis in away]
+    hull[0] = hull[0] + 3 * middle[shell]
     values = np.zeros(level.shape, np.float32)
-    values[shell] = field(*places)
+    values[shell] = field(*hull)
     steep = np.sqrt(sum(part**2 for part in np.gradient(values, build.spacing)))
     distance = np.abs(values) / np.maximum(steep, 0.04)
     reach = 17 + 6 * depths(x[shell], y[shell], z[shell])
@@ -204,6 +205,6 @@ def _sylvian(side: NDArray, y: NDArray, z: NDArray) -> NDArray:
     """Level of the fluid of the lateral fissure: a slit from outside, and a sheet over the insula."""
     along = z + 1 + 0.5 * y
     slit = np.maximum(np.abs(along) * 0.9 - 1.1, np.maximum(38.5 - side, np.abs(y + 3) - 36))
-    over = ellipsoid(side, y, z, (40, 2, 1), (40, 27, 17), (-20.0, 0.0))
+    over = ellipsoid((side, y, z), (40, 2, 1), (40, 27, 17), (-20.0, 0.0))
     curved = side - 40.5 + 0.004 * ((y - 2) ** 2 + (z - 1) ** 2)
     return np.minimum(slit, np.maximum(np.abs(curved) - 1.1, over))

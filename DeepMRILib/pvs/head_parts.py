@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from DeepMRILib.pvs.head_labels import LABELS
-from DeepMRILib.pvs.head_shapes import Field, Space, chain, ellipsoid, joined
+from DeepMRILib.pvs.head_shapes import Box, Field, Space, chain, ellipsoid, joined
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,9 +68,11 @@ def deep_parts(build: Build) -> None:
     rough = 0.5 * Field(12, build.rng)(x, y, z)
     side = np.abs(x)
     _paint(build, box, x, _callosum(side, y, z) + 0.3 * rough, "cerebral white matter")
-    _paint(build, box, x, np.maximum(side - 1.6, ellipsoid(x, y, z, (0, 4, 8), (10, 26, 14))), "cerebral white matter")
+    _paint(
+        build, box, x, np.maximum(side - 1.6, ellipsoid((x, y, z), (0, 4, 8), (10, 26, 14))), "cerebral white matter"
+    )
     for name, (centre, radii, tilt) in _ELLIPSOIDS.items():
-        _paint(build, box, x, ellipsoid(side, y, z, centre, radii, tilt) + rough, name)
+        _paint(build, box, x, ellipsoid((side, y, z), centre, radii, tilt) + rough, name)
     _paint(build, box, x, chain(side, y, z, _CAUDATE) + rough, "caudate")
     _paint(build, box, x, chain(side, y, z, _HIPPOCAMPUS) + rough, "hippocampus")
     wide = np.sqrt(np.float32(build.ventricles))
@@ -78,8 +80,8 @@ def deep_parts(build: Build) -> None:
     # the septum stands between the two
     _paint(build, box, x, np.maximum(horns + 0.6 * rough, 1.3 - side), "lateral ventricle")
     lower = chain(side, y, z, [(a, b, c, r * wide) for a, b, c, r in _TEMPORAL_HORN])
-    _paint(build, box, x, lower + 0.4 * rough, "inferior lateral ventricle", over=horns >= 0)
-    third = ellipsoid(x, y, z, (0, -10, 0), (1.9 * wide * wide, 14, 10))
+    _paint(build, box, x, np.maximum(lower + 0.4 * rough, -horns), "inferior lateral ventricle")
+    third = ellipsoid((x, y, z), (0, -10, 0), (1.9 * wide * wide, 14, 10))
     _paint(build, box, x, third, "3rd ventricle")
 
 
@@ -98,8 +100,8 @@ def cerebellum(build: Build) -> None:
     if not x.size:
         return
     rng, side = build.rng, np.abs(x)
-    level = ellipsoid(side, y, z, (23, -62, -37), (28, 31, 21), (-10.0, 0.0))
-    level = joined(level, ellipsoid(side, y, z, (0, -64, -33), (11, 25, 20)), 3.0)
+    level = ellipsoid((side, y, z), (23, -62, -37), (28, 31, 21), (-10.0, 0.0))
+    level = joined(level, ellipsoid((side, y, z), (0, -64, -33), (11, 25, 20)), 3.0)
     # leaves lie around the roof of the fourth ventricle
     away = np.sqrt(((y + 46) / 1.25) ** 2 + (z + 34) ** 2 + (0.35 * side) ** 2)
     turn = np.arctan2(z + 34, -(y + 46))
@@ -107,7 +109,7 @@ def cerebellum(build: Build) -> None:
     waves = np.cos(turn * 11 + 0.9 * warp + 0.02 * away)
     fine = np.cos(2 * np.pi * (turn * away / 4.4) + 0.8 * warp)
     fluid = (waves < -0.93) & (level > -11) | (fine < -0.9) & (level > -3.5)
-    core = ellipsoid(side, y, z, (18, -55, -36), (17, 16, 8))
+    core = ellipsoid((side, y, z), (18, -55, -36), (17, 16, 8))
     branch = (waves > 0.55) & (level < -3.2) | (fine > 0.75) & (level < -2.0) & (level > -8)
     white = (core < 0.8 * warp) | (branch & (core < 11))
     _paint(build, box, x, np.where(fluid, 1.0, level), "cerebellum cortex")
@@ -122,20 +124,18 @@ def stem(build: Build) -> None:
         return
     side = np.abs(x)
     level = chain(x, y, z, [(0, -22, -6, 11.0), (0, -26, -16, 11.0)])
-    level = joined(level, ellipsoid(x, y, z, (0, -25, -31), (17, 13.5, 14)), 5.0)
+    level = joined(level, ellipsoid((x, y, z), (0, -25, -31), (17, 13.5, 14)), 5.0)
     level = joined(level, chain(x, y, z, [(0, -29, -42, 8.5), (0, -38, -66, 7.0), (0, -44, -130, 6.0)]), 4.0)
     arm = chain(side, y, z, [(12, -30, -32, 6.0), (18, -44, -35, 6.0)])
     _paint(build, box, x, arm, "cerebellum white matter")
     _paint(build, box, x, level, "brain-stem")
-    _paint(build, box, x, ellipsoid(x, y, z, (0, -43, -34), (6.0, 4.5, 11)), "4th ventricle")
+    _paint(build, box, x, ellipsoid((x, y, z), (0, -43, -34), (6.0, 4.5, 11)), "4th ventricle")
     _paint(build, box, x, chain(x, y, z, [(0, -38, -24, 1.2), (0, -28, -6, 1.0)]), "4th ventricle")
 
 
-def _paint(
-    build: Build, box: tuple[slice, slice, slice], x: NDArray, level: NDArray, name: str, over: NDArray | None = None
-) -> None:
+def _paint(build: Build, box: Box, x: NDArray, level: NDArray, name: str) -> None:
     """Give what lies inside a level the number of its side."""
-    inside = level < 0 if over is None else (level < 0) & over
+    inside = level < 0
     view = build.labels[box]
     left_number, right_number = LABELS[name]
     view[inside & (x <= 0)], view[inside & (x > 0)] = left_number, right_number

@@ -88,10 +88,10 @@ def _along_all(values: NDArray, weights: Sequence[NDArray]) -> NDArray:
 
 
 def ellipsoid(
-    x: NDArray, y: NDArray, z: NDArray, centre: Centre, radii: Centre, tilt: tuple[float, float] = (0.0, 0.0)
+    places: tuple[NDArray, NDArray, NDArray], centre: Centre, radii: Centre, tilt: tuple[float, float] = (0.0, 0.0)
 ) -> NDArray:
     """Level of an ellipsoid, turned about x and then z by degrees."""
-    x, y, z = (axis - np.float32(place) for axis, place in zip((x, y, z), centre, strict=True))
+    x, y, z = (axis - np.float32(place) for axis, place in zip(places, centre, strict=True))
     for angle, pair in zip(np.radians(tilt), ("yz", "xy"), strict=True):
         c, s = np.float32(np.cos(angle)), np.float32(np.sin(angle))
         if pair == "yz":
