@@ -110,8 +110,7 @@ class _Fold:
     def _found(self, images: NDArray, running: Running, progress: Progress, what: str) -> NDArray:
         network, inputs = self._built(images)
         ahead = forecast(network, tuple(inputs.shape))
-        there = ahead.weights if running.device == "cpu" else 0  # in memory already
-        check_memory(running.device, ahead.peak(half=running.half) - there, what)
+        check_memory(running.device, ahead.peak(running.device, half=running.half), what)
         return self._run(network, inputs, running, ahead, progress)
 
     def _built(self, images: NDArray) -> tuple[torch.nn.Module, torch.Tensor]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -37,10 +36,16 @@ class Forecast:
     weights: int
     made: int
 
-    def peak(self, *, half: bool = False) -> int:
-        """Bytes at the peak: a convolution lays its input and output out anew, which may take two values more."""
-        total = self.activations + 2 * self.largest
-        return (total // 2 if half else total) + self.weights
+    def peak(self, device: str, *, half: bool = False) -> int:
+        """Bytes that a pass needs at its peak, beyond the weights where these are in main memory already.
+
+        A convolution may lay its input and output out anew. Measured on a processor, the resident memory grew by 0.69
+        to 0.86 of what is told here (a network of SHIVA v1's size, ours on the whole box and on a part).
+        """
+        if device == "cpu":
+            return self.activations + self.largest
+        total = self.activations + 2 * self.largest + self.weights
+        return total // 2 if half else total
 
 
 def forecast(network: torch.nn.Module, shape: tuple[int, ...]) -> Forecast:
@@ -59,7 +64,6 @@ def check_memory(device: str, needed: int, what: str) -> None:
     Raises:
         DeviceMemoryError: with what is needed and free.
     """
-    gc.collect()  # of the fold before
     devices.needs(device, needed, what, ADVICE)
 
 
