@@ -87,6 +87,7 @@ def relabel(result: PVSResult, options: RelabelOptions | None = None) -> PVSResu
     if result.probability is None or result.brain is None:
         raise InputError("The result holds no probability or no brain mask. Segment the image anew.")
     found = relabelled(result.probability, np.asarray(result.brain.array), result.regions, options)
+    boxed = _in_the_box(result, options)
     settings = {**result.provenance.options, **to_json(options)}
     return replace(
         result,
@@ -95,4 +96,20 @@ def relabel(result: PVSResult, options: RelabelOptions | None = None) -> PVSResu
         clusters=found.clusters,
         census=found.census,
         statistics=found.statistics,
+        statistics_1mm=boxed.statistics if boxed else result.statistics_1mm,
+        conformed={**result.conformed, **({"segmentation_1mm": boxed.segmentation} if boxed else {})},
+    )
+
+
+def _in_the_box(result: PVSResult, options: RelabelOptions) -> Relabelled | None:
+    """The same on voxels of 1 mm; None where the result does not hold them."""
+    if "probability_1mm" not in result.conformed:
+        return None
+    regions = result.conformed["regions_1mm"]
+    names = result.regions.names if result.regions is not None else {}
+    return relabelled(
+        result.conformed["probability_1mm"],
+        np.asarray(result.conformed["brain_1mm"].array),
+        LabelVolume(np.asarray(regions.array), regions.affine, names),
+        options,
     )

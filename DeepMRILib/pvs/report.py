@@ -115,14 +115,9 @@ def _rounded(value: Any, digits: int | None) -> Any:
 
 def _add_pictures(report: Report, result: PVSResult) -> None:
     report.section("Where they are")
-    image, brain = _main(result), result.conformed["brain_1mm"]
-    above = np.asarray(result.conformed["probability_1mm"].array) > result.provenance.options["threshold"]
-    spaces = image.like(above & (np.asarray(brain.array) > 0))
-    report.figure(
-        on_slices(image, spaces, brain),
-        "Axial slices, below with what is above the threshold (before the smallest clusters are left out).",
-    )
-    report.figure(from_three_sides(image, spaces, brain), "All of it, seen through the brain.")
+    image, brain, spaces = _main(result), result.conformed["brain_1mm"], result.conformed["segmentation_1mm"]
+    report.figure(on_slices(image, spaces, brain), "Axial slices, below with the spaces that were found.")
+    report.figure(from_three_sides(image, spaces, brain), "All of them, seen through the brain.")
 
 
 def _main(result: PVSResult) -> Volume:
@@ -149,7 +144,7 @@ def _add_quality(report: Report, result: PVSResult) -> None:
 
 
 def _verdict(row: dict[str, Any]) -> str:
-    value = f"{row['value']:.3g}" if isinstance(row["value"], float) else str(row["value"])
+    value = f"{row['value']:.4g}" if isinstance(row["value"], float) else str(row["value"])
     verdict = f" ({row['verdict']})" if row["verdict"] else ""
     return f"{value} {row['unit']}".strip() + f"{verdict}. {row['meaning']}"
 

@@ -136,7 +136,7 @@ def _result(found: _Found, seconds: dict[str, float]) -> PVSResult:
         statistics=here.statistics,
         statistics_1mm=at_1mm.statistics,
         qc=Table.from_rows(prepared.qc),
-        conformed=_conformed(found),
+        conformed={**_conformed(found), "segmentation_1mm": at_1mm.segmentation},
     )
 
 
