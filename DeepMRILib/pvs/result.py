@@ -26,7 +26,8 @@ class PVSResult(Result):
         statistics_1mm: the same, found in the box of 1 mm as SHiVAi does.
         qc: quality control, one row for each number: ``check``, ``value``, ``unit``, ``verdict``, ``meaning``.
         conformed: the box of 160 x 214 x 176 voxels of 1 mm that the engine looked at: ``t1_1mm`` (or ``t2_1mm``),
-            ``flair_1mm``, ``brain_1mm``, ``regions_1mm``, ``probability_1mm``, and ``segmentation_1mm``, what was found there.
+            ``flair_1mm``, ``brain_1mm``, ``regions_1mm``, ``probability_1mm``, and ``segmentation_1mm``, what was
+            found there.
     """
 
     probability: Volume | None = None
