@@ -34,6 +34,7 @@ _OF_A_SIDE = {
     "VentralDC": (28, 60),
     "Vessel": (30, 62),
     "Choroid-Plexus": (31, 63),
+    "Insula": (1035, 2035),
 }
 _OF_BOTH = {
     "3rd-Ventricle": 14,
