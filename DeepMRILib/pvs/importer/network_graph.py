@@ -75,6 +75,28 @@ class GraphNetwork(torch.nn.Module):
         return tuple(kept)
 
 
+class ImageNetwork(torch.nn.Module):
+    """A graph as PyTorch's networks are: images have their channels first, whatever the graph's own layout."""
+
+    def __init__(self, graph: Graph) -> None:
+        super().__init__()
+        self.network = GraphNetwork(graph)
+        self.eval()
+
+    def forward(self, *images: Tensor) -> Tensor | tuple[Tensor, ...]:
+        """Outputs (n, c, x, y, z) for images (n, c, x, y, z); what has no spatial axes stays as it is."""
+        last = self.network.layout == "last"
+        with torch.inference_mode():
+            made = self.network(*[_move(image, 1, -1) if last else image for image in images])
+            made = (made,) if isinstance(made, Tensor) else made
+            moved = tuple(_move(value, -1, 1) if last else value for value in made)
+        return moved[0] if len(moved) == 1 else moved
+
+
+def _move(value: Tensor, start: int, end: int) -> Tensor:
+    return value.movedim(start, end) if value.ndim > 2 else value
+
+
 def last_uses(graph: Graph) -> list[tuple[str, ...]]:
     """For each step the values that nothing needs after it."""
     last: dict[str, int] = {}

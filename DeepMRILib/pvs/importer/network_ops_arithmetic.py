@@ -30,6 +30,7 @@ def _operands(inputs: Sequence[Tensor], attributes: Attributes) -> list[Tensor]:
 
 def _two(function: Callable[[Tensor, Tensor], Tensor]) -> Op:
     def op(inputs: Sequence[Tensor], attributes: Attributes) -> Tensor:
+        _same_rank(inputs, attributes)
         left, right = _operands(inputs, attributes)
         return function(left, right)
 
@@ -37,14 +38,25 @@ def _two(function: Callable[[Tensor, Tensor], Tensor]) -> Op:
 
 
 def _many(function: Callable[[Tensor, Tensor], Tensor]) -> Op:
-    return lambda inputs, attributes: reduce(function, _operands(inputs, attributes))
+    def op(inputs: Sequence[Tensor], attributes: Attributes) -> Tensor:
+        _same_rank(inputs, attributes)
+        return reduce(function, _operands(inputs, attributes))
+
+    return op
+
+
+def _same_rank(inputs: Sequence[Tensor], attributes: Attributes) -> None:
+    """With ``same_rank`` tensors of several numbers of axes are refused: Keras' layers line them up in another way."""
+    if attributes.get("same_rank") and len({x.ndim for x in inputs}) > 1:
+        raise ValueError(f"tensors of {', '.join(str(x.ndim) for x in inputs)} axes are to be joined")
 
 
 def _one(function: Callable[[Tensor], Tensor]) -> Op:
     return lambda inputs, _attributes: function(inputs[0])
 
 
-def _average(inputs: Sequence[Tensor], _attributes: Attributes) -> Tensor:
+def _average(inputs: Sequence[Tensor], attributes: Attributes) -> Tensor:
+    _same_rank(inputs, attributes)
     return reduce(torch.add, inputs) / len(inputs)
 
 

@@ -6,12 +6,14 @@ Images that have their channels last are only looked at as channels first: PyTor
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn import functional
+
+from DeepMRILib.pvs.importer.network_ops_activation import ACTIVATION_OPS
 
 Attributes = Mapping[str, Any]
 Pads = list[tuple[int, int]]
@@ -29,6 +31,25 @@ def _first(x: Tensor, attributes: Attributes) -> Tensor:
 
 def _back(x: Tensor, attributes: Attributes) -> Tensor:
     return x if attributes.get("channels", "last") == "first" else x.movedim(1, -1)
+
+
+_IN_PLACE: dict[str, Callable[[Tensor, Attributes], Tensor]] = {
+    "relu": lambda y, _: y.relu_(),
+    "silu": lambda y, _: functional.silu(y, inplace=True),
+    "sigmoid": lambda y, _: y.sigmoid_(),
+    "tanh": lambda y, _: y.tanh_(),
+    "clip": lambda y, attributes: y.clamp_(attributes.get("low"), attributes.get("high")),
+    "elu": lambda y, attributes: functional.elu(y, float(attributes.get("alpha", 1.0)), inplace=True),
+    "leaky_relu": lambda y, attributes: functional.leaky_relu(y, float(attributes["slope"]), inplace=True),
+}
+
+
+def _activated(y: Tensor, attributes: Attributes) -> Tensor:
+    """A fresh result with its ``activation`` (name and attributes), computed where it lies."""
+    if "activation" not in attributes:
+        return y
+    name, settings = attributes["activation"]
+    return _IN_PLACE[name](y, settings) if name in _IN_PLACE else ACTIVATION_OPS[name]((y,), settings)
 
 
 def _numbers(attributes: Attributes, name: str, dims: int, least: int = 1) -> list[int]:
@@ -82,7 +103,8 @@ def _conv(inputs: Sequence[Tensor], attributes: Attributes) -> Tensor:
         x, pads = _padded(x, pads), [(0, 0)] * dims
     around = [before for before, _ in pads]
     groups = int(attributes.get("groups", 1))
-    return _back(_CONV[dims](x, kernel, *(bias or [None]), strides, around, dilations, groups), attributes)
+    y = _CONV[dims](x, kernel, *(bias or [None]), strides, around, dilations, groups)
+    return _back(_activated(y, attributes), attributes)
 
 
 def _conv_transpose(inputs: Sequence[Tensor], attributes: Attributes) -> Tensor:
@@ -103,10 +125,17 @@ def _conv_transpose(inputs: Sequence[Tensor], attributes: Attributes) -> Tensor:
     if all(before >= 0 and 0 <= more < step for (before, _), more, step in zip(cut, extra, steps, strict=True)):
         around = [before for before, _ in cut]
         y = _TRANSPOSED[dims](x, kernel, *(bias or [None]), strides, around, extra, groups, dilations)
-        return _back(y, attributes)
-    y = _TRANSPOSED[dims](x, kernel, None, strides, 0, 0, groups, dilations)
-    y = _padded(y, [(-before, -after) for before, after in cut])
-    return _back(y + bias[0].reshape(-1, *[1] * dims) if bias else y, attributes)
+        return _back(_activated(y, attributes), attributes)
+    # A bias goes in before the cut, unless zeros are put there: these get it too.
+    grown = any(min(pair) < 0 for pair in cut)
+    early, late = ([], bias) if grown else (bias, [])
+    y = _TRANSPOSED[dims](x, kernel, *(early or [None]), strides, 0, 0, groups, dilations)
+    ends = [(max(before, 0), size - max(after, 0)) for (before, after), size in zip(cut, y.shape[2:], strict=True)]
+    y = y[(..., *(slice(start, stop) for start, stop in ends))]
+    if grown:
+        y = _padded(y, [(max(-before, 0), max(-after, 0)) for before, after in cut])
+    y = y + late[0].reshape(-1, *[1] * dims) if late else y
+    return _back(_activated(y, attributes), attributes)
 
 
 def _max_pool(inputs: Sequence[Tensor], attributes: Attributes) -> Tensor:

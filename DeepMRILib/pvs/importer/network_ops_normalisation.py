@@ -46,10 +46,14 @@ def _normalise(inputs: Sequence[Tensor], attributes: Attributes) -> Tensor:
 
 
 def _group_norm(inputs: Sequence[Tensor], attributes: Attributes) -> Tensor:
-    """As ``normalise``, over each of ``groups`` runs of the channels (``axis``) and over all axes but the batch's."""
+    """As ``normalise``, over each of ``groups`` runs of the channels (``axis``) and over all axes but the batch's.
+
+    -1 groups: each channel by itself (instance normalisation).
+    """
     x = inputs[0]
     axis = int(attributes.get("axis", -1)) % x.ndim
     groups = int(attributes["groups"])
+    groups = x.shape[axis] if groups == -1 else groups
     split = x.unflatten(axis, (groups, x.shape[axis] // groups))
     axes = [other for other in range(1, split.ndim) if other != axis]
     variance, mean = torch.var_mean(split, axes, correction=0, keepdim=True)

@@ -129,6 +129,23 @@ def _repeat(inputs: Sequence[Tensor], attributes: Attributes) -> Tensor:
     return x.reshape([size * number for size, number in zip(shape, times, strict=True)])
 
 
+def _repeat_axis(inputs: Sequence[Tensor], attributes: Attributes) -> Tensor:
+    """Each value ``times`` times in a row along ``axis``."""
+    x = inputs[0]
+    times = [1] * x.ndim
+    times[int(attributes["axis"])] = int(attributes["times"])
+    return _repeat((x,), {"times": times})
+
+
+def _getitem(inputs: Sequence[Tensor], attributes: Attributes) -> Tensor:
+    """``x[where]``: numbers, None for a new axis, ``"..."``, and ``[start, stop, step]``."""
+    index = [
+        ... if entry == "..." else slice(*entry) if isinstance(entry, list | tuple) else entry
+        for entry in attributes["where"]
+    ]
+    return inputs[0][tuple(index)]
+
+
 def _tile(inputs: Sequence[Tensor], attributes: Attributes) -> Tensor:
     """The whole tensor ``times[k]`` times in a row along axis k."""
     return inputs[0].repeat([int(number) for number in attributes["times"]])
@@ -171,6 +188,8 @@ SHAPE_OPS = {
     "pad": _pad,
     "pad_like": _pad_like,
     "repeat": _repeat,
+    "repeat_axis": _repeat_axis,
+    "getitem": _getitem,
     "tile": _tile,
     "broadcast": _broadcast,
     "gather": _gather,
