@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 _POLYNOMIAL = 0x82F63B78
-_ROW = 512
+_LONGEST_ROW = 512
 _BLOCK = 1 << 23
 _ONES = 0xFFFF_FFFF
 
@@ -43,18 +43,18 @@ def masked(checksum: int) -> int:
 
 def _register(block: memoryview) -> int:
     """The register after a block, from 0 on; zeros before it change nothing, so rows are filled up there."""
-    count = 1
-    while count * _ROW < len(block):
-        count *= 2
-    padded = np.zeros(count * _ROW, np.uint8)
+    row, count = 16, 1
+    while row * count < len(block):
+        row, count = (row * 2, count) if row < count and row < _LONGEST_ROW else (row, count * 2)
+    padded = np.zeros(count * row, np.uint8)
     if len(block):
         padded[-len(block) :] = np.frombuffer(block, np.uint8)
-    columns = np.ascontiguousarray(padded.reshape(count, _ROW).T)
+    columns = np.ascontiguousarray(padded.reshape(count, row).T)
     table = _table()
     state = np.zeros(count, np.uint32)
     for column in columns:
         state = table[(state ^ column) & np.uint32(0xFF)] ^ (state >> np.uint32(8))
-    length = _ROW
+    length = row
     while len(state) > 1:
         state = _apply(_mover(length), state[0::2]) ^ state[1::2]
         length *= 2

@@ -152,6 +152,12 @@ class Trace:
             raise WeightsError(f"{what} depends on what the image shows, which is not read.")
         return value.known.numpy()
 
+    @property
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """Of all values."""
+        named = [*self._ports, *self._values.values()]
+        return {value.name: value.shape for value in named}
+
     def graph(self, outputs: Mapping[str, Value], shapes: Sequence[Any], layout: Literal["last", "first"]) -> Graph:
         """The graph, without steps and constants that the outputs do not need.
 

@@ -6,15 +6,16 @@ Nothing of the file is executed: its operations are translated, and what is not 
 from __future__ import annotations
 
 import mmap
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from DeepMRILib.errors import WeightsError, require
 from DeepMRILib.pvs.importer.checkpoint import Checkpoint, plain_size
 from DeepMRILib.pvs.importer.graph import Graph, Port
-from DeepMRILib.pvs.importer.savedmodel_flatten import CALLS, FlatNode, Place, Program
+from DeepMRILib.pvs.importer.savedmodel_flatten import CALLS, FlatNode, Place, Program, Source, data_inputs
 from DeepMRILib.pvs.importer.savedmodel_link import check_objects, restored
 from DeepMRILib.pvs.importer.savedmodel_lower import Content, check_known, lowered
 from DeepMRILib.pvs.importer.savedmodel_proto import SAVED_MODEL
@@ -35,10 +36,14 @@ def is_savedmodel(folder: Path) -> bool:
     return (Path(folder) / "saved_model.pb").is_file()
 
 
-def read_savedmodel(folder: Path) -> Graph:
+def read_savedmodel(folder: Path, *, simple: bool = True) -> Graph:
     """The network of a SavedModel's signature ``serving_default`` (or ``serve``, or its only one).
 
     Inputs that may have any size keep a None in their shape if the steps are the same for all sizes.
+
+    Args:
+        folder: with ``saved_model.pb``, and the folder ``variables`` if it has weights.
+        simple: put rows of steps together that are one thing (``savedmodel_peephole``).
 
     Raises:
         WeightsError: the folder is no SavedModel, is damaged, or uses what is not read; all unknown operations are
@@ -50,8 +55,7 @@ def read_savedmodel(folder: Path) -> Graph:
         raise WeightsError(f"{folder} is no folder; a SavedModel is a folder with saved_model.pb in it.")
     require("torch", "Reading a network", "torch")
     with _reading(folder):
-        content = _content(folder)
-        return _any_size(content)
+        return _any_size(replace(_content(folder), simple=simple))
 
 
 @contextmanager
@@ -83,13 +87,24 @@ def _understood(folder: Path, data: memoryview) -> Content:
     signature = _signature(graph)
     operations = Operations(graph.info.ops.op)
     program = Program(graph.graph, operations, decoder)
-    outputs = {name: program.locate(0, info.name) for name, info in _ordered(signature.outputs)}
+    outputs = {name: program.locate(0, info.name) for name, info in signature.outputs.items()}
     nodes = program.flatten(list(outputs.values()))
     check_known(nodes, operations)
     call = _call(program, signature)
-    ports = _ports(program, signature, call)
-    weights = _weights(folder, decoder, graph, program, nodes, call)
+    ports, outputs = _by_order(program, call, _ports(program, signature), outputs)
+    handles = [node for node in nodes if node.message.op == "VarHandleOp"]
+    weights = _weights(folder, _Links(decoder, graph, program, call), handles) if handles else {}
     return Content(nodes, ports, outputs, weights, operations)
+
+
+@dataclass(frozen=True, eq=False)
+class _Links:
+    """What tells which weights a variable has."""
+
+    decoder: Decoder
+    graph: Message
+    program: Program
+    call: Place | None
 
 
 def _meta_graph(decoder: Decoder, data: memoryview) -> Message:
@@ -110,16 +125,6 @@ def _signature(graph: Message) -> Message:
     return next(iter(usable.values()))
 
 
-def _ordered(entries: dict[str, Message]) -> list[tuple[str, Message]]:
-    """Outputs by the number of the result that they are, which is their order in the program that wrote them."""
-
-    def key(entry: tuple[str, Message]) -> tuple[int, str]:
-        digits = entry[1].name.rpartition(":")[2]
-        return (int(digits) if digits.isascii() and digits.isdigit() and len(digits) < 6 else 0, entry[0])
-
-    return sorted(entries.items(), key=key)
-
-
 def _call(program: Program, signature: Message) -> Place | None:
     """The node of the main graph that calls the signature's function."""
     name = next(iter(signature.outputs.values())).name.partition(":")[0]
@@ -127,9 +132,8 @@ def _call(program: Program, signature: Message) -> Place | None:
     return Place(0, name) if node is not None and node.op in CALLS else None
 
 
-def _ports(program: Program, signature: Message, call: Place | None) -> list[tuple[Port, Place]]:
-    """The inputs in the order in which the function takes them."""
-    order = [text.partition(":")[0] for text in program.node(call).input] if call is not None else []
+def _ports(program: Program, signature: Message) -> list[tuple[Port, Place]]:
+    """The inputs, and the nodes that stand for them."""
     ports = []
     for name, info in signature.inputs.items():
         source = program.locate(0, info.name)
@@ -137,38 +141,57 @@ def _ports(program: Program, signature: Message, call: Place | None) -> list[tup
         if program.node(source.place).op != "Placeholder" or sizes is None or info.dtype not in (1, 19):
             raise DamagedError(f"its input {name} is no image of known axes in float32")
         ports.append((Port(name, sizes), source.place))
-    return sorted(ports, key=lambda entry: order.index(entry[1].node) if entry[1].node in order else len(order))
+    return ports
 
 
-def _weights(
-    folder: Path, decoder: Decoder, graph: Message, program: Program, nodes: Sequence[FlatNode], call: Place | None
-) -> dict[str, NDArray]:
-    """Arrays by the variable's node, of the variables that are read."""
-    handles = [node for node in nodes if node.message.op == "VarHandleOp"]
-    if not handles:
-        return {}
+def _by_order(
+    program: Program, call: Place | None, ports: list[tuple[Port, Place]], outputs: dict[str, Source]
+) -> tuple[list[tuple[Port, Place]], dict[str, Source]]:
+    """Inputs and outputs as the innermost function has them that takes and gives all of them.
+
+    The signature itself sorts them by name; the function that it calls has them in the order of the network.
+    """
+    taken = [place for _, place in ports]
+    given = list(outputs.values())
+    while call is not None:
+        node, inside = program.node(call), program.enter(call)
+        arguments = [program.locate(call.scope, text).place for text in data_inputs(node)]
+        results = program.results(inside)
+        if not set(taken) <= set(arguments) or not set(given) <= set(results):
+            break
+        taken.sort(key=arguments.index)
+        given.sort(key=results.index)
+        calls = [node.name for node in program.nodes(inside) if node.op in CALLS]
+        call = Place(inside, calls[0]) if len(calls) == 1 else None
+    named = sorted(outputs.items(), key=lambda entry: (given.index(entry[1]), entry[0]))
+    return sorted(ports, key=lambda entry: taken.index(entry[1])), dict(named)
+
+
+def _weights(folder: Path, links: _Links, handles: Sequence[FlatNode]) -> dict[str, NDArray]:
+    """Arrays by the variable's node; nothing is read before all entries are known to fit."""
     variables = folder / "variables"
     if variables.is_symlink():
         raise DamagedError("its folder variables is a link, which is not followed")
     checkpoint = Checkpoint(variables)
-    keys = restored(program, graph.saver)
-    if call is not None and len(graph.objects):
-        check_objects(program, decoder.decode("ObjectGraph", graph.objects), checkpoint, call, keys)
-    found = {}
+    keys = restored(links.program, links.graph.saver)
+    if links.call is not None and len(links.graph.objects):
+        objects = links.decoder.decode("ObjectGraph", links.graph.objects)
+        check_objects(links.program, objects, checkpoint, links.call, keys)
     for node in handles:
         name = node.place.node
         if node.place.scope != 0 or name not in keys:
             raise DamagedError(f"its variable {name} is not in its checkpoint")
-        expected = program.operations.attribute(node.message, "shape")
-        tensor = checkpoint.find(keys[name])
-        fits = expected is None or (
-            len(expected) == len(tensor.shape)
-            and all(a is None or a == b for a, b in zip(expected, tensor.shape, strict=True))
-        )
-        if not fits:
+        expected = links.program.operations.attribute(node.message, "shape")
+        if not _fits(expected, checkpoint.find(keys[name]).shape):
             raise DamagedError(f"its variable {name} is stored with another shape than it has")
-        found[name] = keys[name]
-    return {name: checkpoint.read(key) for name, key in found.items()}
+    return {node.place.node: checkpoint.read(keys[node.place.node]) for node in handles}
+
+
+def _fits(expected: Sequence[int | None] | None, found: Sequence[int]) -> bool:
+    if expected is None:
+        return True
+    same_rank = len(expected) == len(found)
+    return same_rank and all(a is None or a == b for a, b in zip(expected, found, strict=True))
 
 
 def _any_size(content: Content) -> Graph:
@@ -184,14 +207,7 @@ def _any_size(content: Content) -> Graph:
 
     one = [[1 if axis == 0 and n is None else n for axis, n in enumerate(sizes)] for sizes in shapes]
     choices = _FREE_SIZES if open_sizes else ((0, 0),)
-    for tried, (size, other) in enumerate(choices, start=1):
-        try:
-            graph = traced(1, size, shapes)
-        except WeightsError:
-            if tried == len(choices):
-                raise
-            continue
-        break
+    graph, (size, other) = _first_possible(lambda size: traced(1, size, shapes), choices)
     try:
         if same(graph, traced(2, other, shapes)):
             return graph
@@ -204,6 +220,19 @@ def _any_size(content: Content) -> Graph:
             "Export it with a fixed input size."
         )
     return traced(1, size, one)
+
+
+def _first_possible(
+    traced: Callable[[int], Graph], choices: Sequence[tuple[int, int]]
+) -> tuple[Graph, tuple[int, int]]:
+    """The graph for the first of the sizes that it can be computed for."""
+    size, *others = choices
+    if not others:
+        return traced(size[0]), size
+    try:
+        return traced(size[0]), size
+    except WeightsError:
+        return _first_possible(traced, others)
 
 
 def _size(axis: int, given: int | None, batch: int, free: int) -> int:

@@ -132,6 +132,10 @@ class Program:
         """The name of the function that a call node names."""
         return self._scopes[self.enter(place)].body.name
 
+    def results(self, scope: int) -> list[Source]:
+        """What a call gives back."""
+        return [self.locate(scope, text) for text in self._scopes[scope].body.results]
+
     def flatten(self, outputs: list[Source]) -> list[FlatNode]:
         """All nodes that the outputs need, in an order of computing.
 

@@ -15,6 +15,7 @@ from DeepMRILib.pvs.importer.savedmodel_flatten import FlatNode, Place, Source
 from DeepMRILib.pvs.importer.savedmodel_lower_arithmetic import ARITHMETIC
 from DeepMRILib.pvs.importer.savedmodel_lower_convolution import CONVOLUTION
 from DeepMRILib.pvs.importer.savedmodel_lower_shape import SHAPE
+from DeepMRILib.pvs.importer.savedmodel_peephole import simplified
 from DeepMRILib.pvs.importer.savedmodel_values import Operations, constant
 
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ class Content:
         outputs: where each named output comes from.
         weights: arrays by the name of the variable's node.
         operations: their defaults.
+        simple: put rows of steps together that are one thing.
     """
 
     nodes: Sequence[FlatNode]
@@ -56,6 +58,7 @@ class Content:
     outputs: Mapping[str, Source]
     weights: Mapping[str, NDArray]
     operations: Operations
+    simple: bool = True
 
 
 def check_known(nodes: Sequence[FlatNode], operations: Operations) -> None:
@@ -97,7 +100,8 @@ def lowered(
             raise WeightsError(f"The output {name} of the network is not computed by anything.")
         outputs[name] = trace.step("identity", [value], name) if value.known is None else value
     formats = {_format(content, node) for node in content.nodes} - {None}
-    return trace.graph(outputs, shapes, "first" if formats == {"NC"} else "last")
+    graph = trace.graph(outputs, shapes, "first" if formats == {"NC"} else "last")
+    return simplified(graph, trace.shapes) if content.simple else graph
 
 
 def _made(

@@ -93,7 +93,9 @@ def _conv_transpose(call: Call) -> Value:
     wide = size[2:] if channels == "first" else size[1:-1]
     narrow = x.shape[2:] if channels == "first" else x.shape[1:-1]
     sizes = zip(narrow, wide, kernel.shape[:-2], strides, dilations, strict=True)
-    cut = [_cut(call, *numbers) for numbers in sizes]
+    cut = [
+        _cut(call, narrow, wide, (span - 1) * dilation + 1, stride) for narrow, wide, span, stride, dilation in sizes
+    ]
     if not kernel.shape[-2] or made % kernel.shape[-2]:
         raise call.refused(f"its kernel {list(kernel.shape)} does not fit {made} channels")
     order = [kernel.rank - 1, kernel.rank - 2, *range(kernel.rank - 2)]
@@ -103,9 +105,8 @@ def _conv_transpose(call: Call) -> Value:
     return call.step("conv_transpose", x, turned, **numbers)
 
 
-def _cut(call: Call, narrow: int, wide: int, kernel: int, stride: int, dilation: int) -> list[int]:
+def _cut(call: Call, narrow: int, wide: int, span: int, stride: int) -> list[int]:
     """What the whole transposed result has too many of, before and after, along an axis."""
-    span = (kernel - 1) * dilation + 1
     if call.attribute("padding") == "SAME":
         expected = -(-wide // stride)
         before = max((expected - 1) * stride + span - wide, 0) // 2
