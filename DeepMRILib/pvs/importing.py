@@ -9,13 +9,13 @@ import json
 import os
 import re
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from numpy.typing import NDArray
 
-from DeepMRILib.errors import InputError, WeightsError, require
+from DeepMRILib.errors import InputError, OutputError, WeightsError, require
 from DeepMRILib.model_card import check_name
 from DeepMRILib.model_store import Model, ModelStore
 from DeepMRILib.options import to_json, validate
@@ -35,7 +35,11 @@ _BY_COUNT: dict[int, tuple[Modality, ...]] = {1: ("t1",), 2: ("t1", "flair")}
 
 
 def import_networks(
-    source: Path, options: ImportOptions | None = None, *, progress: Progress | None = None
+    source: Path,
+    options: ImportOptions | None = None,
+    *,
+    lambdas: Mapping[str, str] | None = None,
+    progress: Progress | None = None,
 ) -> ImportedNetworks:
     """Networks of another program as a model: a SHIVA set, or any network for the same box of voxels.
 
@@ -43,6 +47,8 @@ def import_networks(
         source: an HDF5 file (.h5), a SavedModel folder, a .keras or .onnx file, or a folder that holds several of
             them, which are averaged.
         options: see ``ImportOptions``.
+        lambdas: what Lambda layers of Keras do, by name (``importer.reading.read_network``); those of published sets
+            are known.
         progress: may raise ``Cancelled``.
 
     Raises:
@@ -52,13 +58,14 @@ def import_networks(
         DependencyError: a package to read it is not installed.
         Cancelled: by ``progress``.
     """
-    return import_checked(source, options, progress=progress)
+    return import_checked(source, options, lambdas=lambdas, progress=progress)
 
 
 def import_checked(
     source: Path,
     options: ImportOptions | None = None,
     *,
+    lambdas: Mapping[str, str] | None = None,
     progress: Progress | None = None,
     box: tuple[int, int, int] = BOX,
     sets: Sequence[PublishedSet] = SETS,
@@ -67,7 +74,7 @@ def import_checked(
     """``import_networks`` for a box of another size or other published sets.
 
     Args:
-        source, options, progress: as there.
+        source, options, lambdas, progress: as there.
         box: voxels of the networks' input.
         sets: those that are recognised.
         licence_as_note: a licence that was not accepted becomes a note instead of an error: for networks that are
@@ -85,7 +92,7 @@ def import_checked(
     sources = find_sources(source, sets=sets)
     notes = _licence_notes(sources.published, options, as_note=licence_as_note)
     name = check_name(options.name or _default_name(source, sources))
-    folds = _read_all(sources, options, box, told)
+    folds = _read_all(sources, options, lambdas or {}, box, told)
     told(1.0, "Imported")
     return _networks(name, source, options, sources, folds, notes=notes)
 
@@ -128,7 +135,7 @@ def store_checked(
     def write(folder: Path) -> Path:  # what is imported is let go before the store reads it again
         networks = import_checked(path, options, progress=part(progress, 0.0, 0.9), box=box, sets=sets)
         if os.path.lexists(store.folder / networks.name) and not overwrite:
-            raise InputError(
+            raise OutputError(
                 f"There is already a model {networks.name} in {store.folder}. Choose another name, or overwrite."
             )
         return networks.save(folder / networks.name)
@@ -167,7 +174,9 @@ def _default_name(source: Path, sources: Sources) -> str:
     return re.sub(r"[^A-Za-z0-9._-]+", "-", stem).strip("-._")[:64].rstrip("-._") or "network"
 
 
-def _read_all(sources: Sources, options: ImportOptions, box: tuple[int, int, int], told: Progress) -> _Folds:
+def _read_all(
+    sources: Sources, options: ImportOptions, lambdas: Mapping[str, str], box: tuple[int, int, int], told: Progress
+) -> _Folds:
     from DeepMRILib.pvs.network_check import Fit, check_network
 
     weights: dict[str, NDArray] = {}
@@ -177,7 +186,7 @@ def _read_all(sources: Sources, options: ImportOptions, box: tuple[int, int, int
     first: Fit | None = None
     for number, source in enumerate(sources.folds):
         told(number / len(sources.folds), f"Reading {source.path.name}, {number + 1} of {len(sources.folds)}")
-        graph = _read(source, sources.published)
+        graph = _read(source, sources.published, lambdas)
         fit = check_network(graph, source.path.name, box)
         _check_alike(first, fit, sources.folds[0].path, source.path)
         first = first or fit
@@ -194,11 +203,11 @@ def _read_all(sources: Sources, options: ImportOptions, box: tuple[int, int, int
     return _Folds(weights, tuple(structures), tuple(structure_of), images, first.classes, first.notes)
 
 
-def _read(source: Source, published: PublishedSet | None) -> Graph:
+def _read(source: Source, published: PublishedSet | None, lambdas: Mapping[str, str]) -> Graph:
     from DeepMRILib.pvs.importer.reading import read_network
 
     try:
-        return read_network(source.path, known=published is not None)
+        return read_network(source.path, lambdas=lambdas, known=published is not None)
     except WeightsError as error:
         if source.path.name in str(error):
             raise

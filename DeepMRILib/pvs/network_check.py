@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import torch
-
 from DeepMRILib.errors import InputError, WeightsError
 from DeepMRILib.pvs.importer.graph import Graph, Step
-from DeepMRILib.pvs.importer.network_graph import PYTHON, GraphNetwork
+from DeepMRILib.pvs.importer.network_forecast import shapes_of
+from DeepMRILib.pvs.importer.network_graph import PYTHON
 
 Box = tuple[int, int, int]
 
@@ -50,7 +49,10 @@ def check_network(graph: Graph, name: str, box: Box) -> Fit:
         WeightsError: it cannot be run.
     """
     if any(step.op == PYTHON for step in graph.steps):
-        raise InputError(f"{name} uses functions of Python, which cannot be stored. Use it from Python instead.")
+        raise InputError(
+            f"{name} was read with functions of Python for its Lambda layers, which cannot be stored. Name what they "
+            'do instead, for example lambdas={"layer": "swish"}.'
+        )
     channels = _channels(graph, name, box)
     shape = _output_shape(graph, name, (1, *box, channels) if graph.layout == "last" else (1, channels, *box))
     classes = _classes(shape, graph.layout, box)
@@ -88,14 +90,11 @@ def _channels(graph: Graph, name: str, box: Box) -> int:
 
 
 def _output_shape(graph: Graph, name: str, shape: tuple[int, ...]) -> tuple[int, ...]:
-    """Found without computing: on PyTorch's device for shapes alone."""
+    """Found without computing."""
     try:
-        with torch.inference_mode():
-            made = GraphNetwork(graph).to("meta")(torch.empty(shape, device="meta"))
-    except (RuntimeError, ValueError, IndexError, TypeError, NotImplementedError) as error:
-        reason = str(error).strip().partition("\n")[0]
-        raise WeightsError(f"{name} cannot be run on an input of shape {shape}: {reason}.") from error
-    return tuple(made.shape) if isinstance(made, torch.Tensor) else ()
+        return shapes_of(graph, [shape]).outputs[0]
+    except WeightsError as error:
+        raise WeightsError(f"{name} cannot be run on an input of shape {shape}. {error}") from error
 
 
 def _classes(shape: Sequence[int], layout: str, box: Box) -> int | None:
