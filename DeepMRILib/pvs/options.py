@@ -33,17 +33,21 @@ class SegmentOptions:
         "model", "Brightness for a network: as it was trained, the 99th percentile of the brain at 1/1.3, or at 1",
         advanced=True,
     )  # fmt: skip
-    filter: FilterName = option("jerman", "How tubes are told from other shapes: Frangi or Jerman", label="Tube filter")
+    filter: FilterName = option("frangi", "How tubes are told from other shapes: Frangi or Jerman", label="Tube filter")
     scales: tuple[float, ...] = option(
-        (0.5, 0.8, 1.1), "Standard deviations of the Gaussians; the radius of a tube is about 1.4 times as large",
+        (0.6, 0.8, 1.0), "Standard deviations of the Gaussians; the radius of a tube is about 1.4 times as large",
         unit="mm", range=(0.3, 5.0), advanced=True,
     )  # fmt: skip
     low: float = option(
         0.5, "Spaces go on down to this fraction of the threshold from where they are above it", range=(0.0, 1.0),
         advanced=True, label="Hysteresis",
     )  # fmt: skip
+    cortex_distance: float = option(
+        1.0, "Vesselness looks for nothing closer to the cortex or the brain's surface than this", unit="mm",
+        range=(0.0, 20.0), advanced=True,
+    )  # fmt: skip
     ventricle_distance: float = option(
-        2.0, "Nothing is looked for closer to the ventricles than this, where a parcellation shows them", unit="mm",
+        2.0, "Vesselness looks for nothing closer to the ventricles than this", unit="mm",
         range=(0.0, 20.0), advanced=True,
     )  # fmt: skip
     max_size: float = option(
@@ -52,6 +56,10 @@ class SegmentOptions:
     max_width: float = option(
         4.0, "Vesselness leaves out clusters thicker than this", unit="mm", range=(1.0, 20.0), advanced=True
     )
+    min_elongation: float = option(
+        1.3, "Vesselness leaves out clusters of 10 voxels and more that are less long than this many times their width",
+        range=(1.0, 10.0), advanced=True,
+    )  # fmt: skip
     flips: bool = option(
         False, "A network that DeepMRI trained also looks at the mirrored image: twice as long, a little better",
         advanced=True,
