@@ -61,7 +61,7 @@ def resetUnknownChoices(parameters: Any, optionsTypes: Mapping[str, type], nodes
         prefix + setting.name: setting.choices
         for prefix, optionsType in optionsTypes.items()
         for setting in sceneSettings(optionsType)
-        if setting.choices
+        if setting.choices and setting.length is None  # several choices are kept as text
     }
     for name, annotated in nodes.items():
         for note in getattr(annotated, "__metadata__", ()):

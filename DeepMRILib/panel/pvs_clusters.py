@@ -37,6 +37,7 @@ class ClusterList:
             self._table.horizontalHeader().setSectionResizeMode(column, qt.QHeaderView.ResizeToContents)
         self._table.connect("currentCellChanged(int,int,int,int)", lambda row, *_others: self.onRow(row))
         self._follower = Follower(self._update)
+        self._label.setVisible(False)
 
     def refresh(self, parameters: Any) -> None:
         """Follow the chosen census; call it from ``updatePanel``."""
