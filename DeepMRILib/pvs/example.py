@@ -11,7 +11,7 @@ from DeepMRILib.pvs.phantom import PhantomResult, phantom
 from DeepMRILib.pvs.phantom_options import PhantomOptions
 from DeepMRILib.volume import LabelVolume, Volume
 
-SPACING = (2.0, 2.0, 2.0)
+SPACING = (2.4, 2.4, 2.4)
 """Of the examples: coarse, so that they are made in a second."""
 
 
@@ -56,4 +56,4 @@ def _regions(made: PhantomResult) -> LabelVolume:
 
 @functools.cache
 def _made() -> PhantomResult:
-    return phantom(options=PhantomOptions(tubes=60, diameter=1.6, spacing=SPACING, oblique=True))
+    return phantom(options=PhantomOptions(tubes=40, diameter=2.0, spacing=SPACING, oblique=True))

@@ -23,7 +23,7 @@ MARGIN_MM = 0.5
 APART_MM = 1.5
 """And from each other, so that each is a cluster of its own in all but coarse images."""
 _SEED_MM = 1.0
-_BATCH = 200
+_BATCH = (40, 200)
 _ROUNDS = 40
 
 
@@ -126,14 +126,15 @@ class _Search:
         if not seeds.size:
             return 0
         options, rng = self._options, self._rng
-        voxels = np.stack(np.unravel_index(rng.choice(seeds, _BATCH), self._depth.shape), axis=1)
+        count = int(np.clip(2 * most, *_BATCH))
+        voxels = np.stack(np.unravel_index(rng.choice(seeds, count), self._depth.shape), axis=1)
         voxels = voxels + rng.uniform(-0.5, 0.5, voxels.shape)
         starts = voxels @ self._room.affine[:3, :3].T + self._room.affine[:3, 3]
-        spread = np.exp(options.diameter_spread * rng.standard_normal(_BATCH))
+        spread = np.exp(options.diameter_spread * rng.standard_normal(count))
         diameters = np.clip(options.diameter * spread, *sorted(options.diameters))
         # short ones are more common than long ones, and thick ones longer
         shortest, longest = sorted(options.lengths)
-        lengths = np.clip(rng.gamma(2.5, 4.0, _BATCH) * (0.5 + 0.5 * diameters), shortest, longest)
+        lengths = np.clip(rng.gamma(2.5, 4.0, count) * (0.5 + 0.5 * diameters), shortest, longest)
         lines = walks(starts, lengths, self._down if region else self._inwards, rng)
         accepted = 0
         for line, diameter in zip(lines, diameters, strict=True):

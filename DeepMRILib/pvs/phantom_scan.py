@@ -66,12 +66,8 @@ def tissue_image(head: Head, contrast: Contrast, grid: Volume, rng: np.random.Ge
     values = table[head.labels] * (1 + 0.025 * _texture(head, 22, rng) + 0.02 * _texture(head, 7, rng))
     sharpest = min(grid.spacing)
     values = ndimage.gaussian_filter(values.astype(np.float32), 0.45 * max(sharpest, float(edges[0])) / edges)
-    return SCALE * sampled(values, head.affine, grid, order=1, parts=_parts(grid.spacing))
-
-
-def _parts(spacing: Sequence[float]) -> tuple[int, ...]:
-    """Thick slices are means of thinner ones."""
-    return tuple(max(1, round(edge / 1.1)) for edge in spacing)
+    parts = tuple(max(1, round(edge / edges[0])) for edge in grid.spacing)  # thick slices are means of thinner ones
+    return SCALE * sampled(values, head.affine, grid, order=1, parts=parts)
 
 
 def _texture(head: Head, wavelength: float, rng: np.random.Generator) -> NDArray:
