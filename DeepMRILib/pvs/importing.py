@@ -103,12 +103,13 @@ def import_model(
     *,
     store: ModelStore | None = None,
     overwrite: bool = False,
+    lambdas: Mapping[str, str] | None = None,
     progress: Progress | None = None,
 ) -> Model:
     """``import_networks``, put into the store of models.
 
     Args:
-        path, options, progress: as ``import_networks``.
+        path, options, lambdas, progress: as ``import_networks``.
         store: the user's when None.
         overwrite: replace a model of that name.
 
@@ -117,7 +118,7 @@ def import_model(
         Others: as ``import_networks``.
     """
     store = ModelStore() if store is None else store
-    return store_checked(path, options, store, overwrite=overwrite, progress=progress)
+    return store_checked(path, options, store, overwrite=overwrite, lambdas=lambdas, progress=progress)
 
 
 def store_checked(
@@ -126,6 +127,7 @@ def store_checked(
     store: ModelStore,
     *,
     overwrite: bool = False,
+    lambdas: Mapping[str, str] | None = None,
     progress: Progress | None = None,
     box: tuple[int, int, int] = BOX,
     sets: Sequence[PublishedSet] = SETS,
@@ -133,7 +135,8 @@ def store_checked(
     """``import_model`` for a box of another size or other published sets."""
 
     def write(folder: Path) -> Path:  # what is imported is let go before the store reads it again
-        networks = import_checked(path, options, progress=part(progress, 0.0, 0.9), box=box, sets=sets)
+        told = part(progress, 0.0, 0.9)
+        networks = import_checked(path, options, lambdas=lambdas, progress=told, box=box, sets=sets)
         if os.path.lexists(store.folder / networks.name) and not overwrite:
             raise OutputError(
                 f"There is already a model {networks.name} in {store.folder}. Choose another name, or overwrite."
@@ -244,7 +247,7 @@ def _networks(
     published = sources.published
     return ImportedNetworks(
         provenance=Provenance(
-            job="pvs.import",
+            job="pvs.import-model",
             engine=f"{published.title}; {CITATION}" if published else "a network that was trained elsewhere",
             options=to_json(options),
             inputs={"networks": len(sources.folds), "made_from": [one.path.name for one in sources.folds]},

@@ -56,9 +56,15 @@ def find_sources(source: Path, *, sets: Sequence[PublishedSet] = SETS) -> Source
         InputError: nothing there, no networks, folds that are missing or there twice, or folds of several sets.
         WeightsError: a fold of a published set is damaged.
     """
-    source = Path(source).expanduser()
+    source, sets = Path(source).expanduser(), tuple(sets)
+    try:
+        return _found(source, sets)
+    except OSError as error:
+        raise InputError(f"{source} cannot be read ({error}). Copy it to a folder of your own.") from error
+
+
+def _found(source: Path, sets: tuple[PublishedSet, ...]) -> Sources:
     paths = _networks(source)
-    sets = tuple(sets)
     known = {path: recognise(path, sets=sets) for path in paths}
     if len(paths) == 1 and (found := known[paths[0]]) is not None:
         known |= _beside(paths[0], found.published, sets)
@@ -119,6 +125,8 @@ def _order(path: Path) -> tuple[list[int], str]:
 def _nothing(source: Path, others: list[str]) -> str:
     if not others:
         return f"The folder {source} is empty. Give one that holds {_KINDS}."
+    if "model.safetensors" in others:
+        return f"{source} holds a model of DeepMRI. It need not be imported: use it as it is, or add it to your models."
     if any(name.lower().endswith(_IMAGES) for name in others):
         return f"The folder {source} holds images and no network. Give one that holds {_KINDS}."
     if any(name.lower().endswith(_PACKED) for name in others):

@@ -254,6 +254,10 @@ def test_what_is_no_network_is_refused_in_a_sentence(tmp_path: Path) -> None:
     (folder / "T1.PVS.zip").rename(folder / "notes.txt")
     with pytest.raises(InputError, match="There is no network in"):
         taken(folder)
+    with pytest.raises(InputError, match="holds a model of DeepMRI. It need not be imported"):
+        taken(a_model([a_graph()]).save(tmp_path / "ours"))
+    with pytest.raises(InputError, match="cannot be read .*Copy it to a folder of your own"):
+        taken(tmp_path / ("long" * 100))
     (folder / "damaged.h5").write_bytes(b"no HDF5")
     with pytest.raises(WeightsError, match="damaged.h5"):
         taken(folder)

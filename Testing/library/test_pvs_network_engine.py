@@ -221,6 +221,13 @@ def test_a_fold_without_finite_numbers_is_named(tmp_path: Path) -> None:
         answer(a_problem("t1"), folder)
 
 
+def test_numbers_that_are_not_finite_in_32_bits_either_are_told(tmp_path: Path) -> None:
+    folder = a_model([broken(a_graph(1), np.nan)]).save(tmp_path / "model")
+    images = prepared(a_problem("t1"), "t1", "shivai_1.3")[None]
+    with opened(folder, box=BOX) as networks, pytest.raises(WeightsError, match="Fold 1 of 1 of small gives no finite"):
+        mean_of_folds(networks, images, Running("cpu", half=True), silent)
+
+
 def test_a_fold_that_gives_no_probabilities_is_named(tmp_path: Path) -> None:
     graph = a_graph(0)
     linear = replace(graph, steps=(*graph.steps[:-1], replace(graph.steps[-1], op="identity")))
