@@ -106,11 +106,22 @@ def levels_and_white(image: NDArray, brain: NDArray, dark: bool) -> tuple[Levels
         field = smoothed_inside(coarse, member, width / COARSE)
         field = np.maximum(field / field[member].mean(), 0.2)
     white, grey, fluid = means[::-1] if dark else means
+    fluid = _fluid(even[inside], white, fluid, dark)
     fine = _enlarged(field, image.shape)
     even = image / fine
     middle = (white + grey) / 2
     found = brain & (even > middle if dark else even < middle)
     return Levels((fine * np.float32(white)), float(white - fluid)), found
+
+
+def _fluid(values: NDArray, white: float, extreme: float, dark: bool) -> float:
+    """The brightness of fluid, where the most extreme class has so much of it that it is fluid, or of its tail."""
+    end = float(np.percentile(values, 0.2 if dark else 99.8))
+    if abs(extreme - end) < abs(white - extreme) / 2:
+        return extreme
+    # so little fluid that the class is one of grey matter, far from the end
+    middle = (extreme + end) / 2
+    return float(np.median(values[values <= middle if dark else values >= middle]))
 
 
 def _spread(image: NDArray, inside: NDArray, width: float, shape: tuple[int, ...]) -> NDArray:

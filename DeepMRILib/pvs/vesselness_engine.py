@@ -73,9 +73,12 @@ def segment_by_vesselness(problem: Problem, progress: Progress) -> Answer:
     ventricles and lesions. Values from 0 to 1 are scores; ``Answer.notes`` say so.
 
     Raises:
-        InputError: the parcellation's ventricles are brighter than its white matter on a T1, or darker on a T2.
+        InputError: no scales, or the parcellation's ventricles are brighter than its white matter on a T1, or darker
+            on a T2.
     """
     options = problem.options
+    if not options.scales:
+        raise InputError("No scales were given. Give at least one, such as 0.8 mm.")
     progress(0.0, "Telling the tissues apart")
     scene = scene_of(problem)
     score = np.zeros(problem.brain.shape, np.float32)
