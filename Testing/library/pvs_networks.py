@@ -46,7 +46,7 @@ def a_model(
     texts = [json.dumps(graph.structure()) for graph in graphs]
     structures = tuple(dict.fromkeys(texts))
     values: dict[str, Any] = {
-        "provenance": Provenance(job="pvs.import", engine="made for a test", options={}),
+        "provenance": Provenance(job="pvs.import-model", engine="made for a test", options={}),
         "name": name,
         "version": "1",
         "images": images,
