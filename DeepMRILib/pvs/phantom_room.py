@@ -24,7 +24,8 @@ APART_MM = 1.5
 """And from each other, so that each is a cluster of its own in all but coarse images."""
 _SEED_MM = 1.0
 _BATCH = (40, 200)
-_ROUNDS = 40
+_IN_VAIN = 4
+"""So many batches without a tube that fits: there is no more room."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,16 +83,17 @@ def placed(room: Room, options: PhantomOptions, rng: np.random.Generator, progre
     Raises:
         InputError: not one fits.
     """
+    if not room.inside.any():
+        raise InputError("There is no white matter in this image. Give the parcellation or the mask of a brain.")
     search = _Search(room, options, rng)
     wanted = round(options.tubes * options.basal_ganglia) if room.grey.any() and room.white.any() else 0
     targets = {1: wanted, 0: options.tubes - wanted} if room.white.any() else {1: options.tubes, 0: 0}
     for region, target in targets.items():
-        found = 0
-        for _ in range(_ROUNDS):
-            if found >= target:
-                break
+        found = in_vain = 0
+        while found < target and in_vain < _IN_VAIN:
             progress(len(search.tubes) / options.tubes, "Placing tubes")
-            found += search.add(region, target - found)
+            more = search.add(region, target - found)
+            found, in_vain = found + more, 0 if more else in_vain + 1
     if not search.tubes:
         raise InputError(
             "No tube fits into this image: its white matter is too small or too thin. Give an image of a whole brain "

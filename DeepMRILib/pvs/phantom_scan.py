@@ -137,12 +137,18 @@ def with_tubes(
             contrast.append(0.0)
             continue
         box = part.box
-        change = part.seen * difference[box]
+        here = part.fraction > 0
+        if not here.any():
+            contrast.append(0.0)
+            continue
+        # what rings around a tube is the tube's own difference, whatever lies there
+        own = np.average(difference[box], weights=part.fraction)
+        change = part.seen * np.where(here, difference[box], own)
         result[box] -= change
         fraction[box] += part.fraction
         leads = part.fraction > most[box]
         number[box][leads], most[box][leads] = n, part.fraction[leads]
-        contrast.append(float((np.abs(change) / np.maximum(np.abs(level[box]), 1e-6)).max()))
+        contrast.append(float((np.abs(change[here]) / np.maximum(np.abs(level[box][here]), 1e-6)).max()))
     return Inserted(result, np.minimum(fraction, 1), number, contrast)
 
 

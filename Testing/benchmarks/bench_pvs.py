@@ -40,7 +40,7 @@ from DeepMRILib import files
 from DeepMRILib.errors import DependencyError, InputError
 from DeepMRILib.progress import silent
 from DeepMRILib.pvs.agreement import average_precision, by_size, cluster_agreement, precision_recall, voxel_agreement
-from DeepMRILib.pvs.clusters import clusters_of
+from DeepMRILib.pvs.clusters import clusters_of, occupied
 from DeepMRILib.pvs.engine import Engine
 from DeepMRILib.pvs.head_labels import BASAL_GANGLIA, WHITE_MATTER
 from DeepMRILib.pvs.options import SegmentOptions
@@ -71,7 +71,7 @@ class Case:
 
 @dataclass(frozen=True)
 class Found:
-    """What an engine says of an image: a score (i, j, k) on the image's own voxels, and how long it took."""
+    """What an engine says of an image: a score (i, j, k) on its own voxels around the brain, and how long it took."""
 
     score: NDArray
     seconds: float
@@ -130,8 +130,20 @@ def found_by(engines: dict[str, tuple[Engine, SegmentOptions]], image: Volume, c
             del engines[name]
             continue
         score = ready.to_native(answer.probability)
-        result[name] = Found(np.where(made.brain.array > 0, score, 0), time.perf_counter() - start)
+        seconds = time.perf_counter() - start
+        result[name] = Found(np.where(made.brain.array > 0, score, 0)[box_of(made)], seconds)
     return result
+
+
+def box_of(made: PhantomResult) -> tuple[slice, slice, slice]:
+    """The brain's box: nothing outside it is scored."""
+    return occupied(made.brain.array > 0)
+
+
+def masks_of(case: Case, made: PhantomResult) -> tuple[NDArray, NDArray, NDArray]:
+    """Truth, brain and region around the brain, bool."""
+    box = box_of(made)
+    return made.truth.array[box] > 0, made.brain.array[box] > 0, region_of(case, made)[box]
 
 
 def region_of(case: Case, made: PhantomResult) -> NDArray:
@@ -177,7 +189,7 @@ def at_setting(name: str, found: NDArray, truth: NDArray, keep: NDArray, voxel_v
 def by_contrast(found: NDArray, made: PhantomResult) -> list[dict[str, float]]:
     """Recall of tubes that have a voxel of truth, by contrast."""
     columns = made.tubes.columns
-    hit = np.bincount(made.truth.array[found].ravel(), minlength=len(made.tubes) + 1)[1:] > 0
+    hit = np.bincount(made.truth.array[box_of(made)][found].ravel(), minlength=len(made.tubes) + 1)[1:] > 0
     contrast, there = np.array(columns["contrast"]), np.array(columns["voxels"]) > 0
     rows = []
     for low, high in itertools.pairwise(CONTRASTS):
@@ -191,7 +203,8 @@ def chosen_settings(engines: dict, heads: int, tubes: int, log: Callable[[str, d
     case, sums = Case("generated", None), {}
     for seed in range(heads):
         made = with_tubes(case, seed, tubes)
-        image, truth, brain = made.images["t1"], made.truth.array > 0, made.brain.array > 0
+        image = made.images["t1"]
+        truth, brain, region = masks_of(case, made)
         for name, found in found_by(engines, image, case, made).items():
             f1 = [
                 [cluster_agreement(marked(found.score, brain, (t, s), 1.0), truth, 1.0).f1 for s in SIZES]
@@ -199,7 +212,7 @@ def chosen_settings(engines: dict, heads: int, tubes: int, log: Callable[[str, d
             ]
             sums[name] = sums.get(name, 0) + np.array(f1) / heads
             keep = np.ones_like(brain)
-            row = scores(found.score, truth, brain, region_of(case, made), keep)
+            row = scores(found.score, truth, brain, region, keep)
             row |= at_setting("default", marked(found.score, brain, DEFAULT, 1.0), truth, keep, 1.0)
             log("scores", {"image": case.name, "seed": seed, "engine": name, "voxels": "all", **row})
     best = {name: np.unravel_index(np.argmax(table), table.shape) for name, table in sums.items()}
@@ -234,7 +247,7 @@ def run_case(case: Case, engines: dict, settings: dict[str, Setting], seeds: ran
     plain: dict[str, Found] = {}
     for seed in seeds:
         made = with_tubes(case, seed, tubes)
-        truth, brain, region = made.truth.array > 0, made.brain.array > 0, region_of(case, made)
+        truth, brain, region = masks_of(case, made)
         if not plain:
             plain = found_by(engines, case.volume, case, made)
             for name, found in plain.items():

@@ -18,13 +18,13 @@ from DeepMRILib.pvs.phantom_options import PhantomOptions
 from DeepMRILib.pvs.phantom_tissue import room_of_image
 from DeepMRILib.volume import LabelVolume, Volume
 
-COARSE = PhantomOptions(tubes=50, diameter=1.8, spacing=(2.0, 2.0, 2.0), snr=60.0, seed=4)
+COARSE = PhantomOptions(tubes=40, diameter=2.0, spacing=(2.4, 2.4, 2.4), snr=60.0, seed=4)
 
 
 @pytest.fixture(scope="module")
 def generated() -> PhantomResult:
     """T1 and FLAIR, oblique, with uneven voxels."""
-    options = replace(COARSE, contrast="t1_flair", spacing=(1.8, 2.2, 2.4), oblique=True, wmh=4, lacunes=2)
+    options = replace(COARSE, contrast="t1_flair", spacing=(2.1, 2.4, 2.4), oblique=True, wmh=4, lacunes=2)
     return phantom(options=options)
 
 
@@ -44,11 +44,11 @@ def test_the_same_seed_gives_the_same_images_and_another_seed_others(in_image):
     assert not np.array_equal(other.truth.array, made.truth.array)
 
 
-def test_a_generated_head_is_the_same_for_its_seed(generated):
-    options = replace(COARSE, contrast="t1_flair", spacing=(1.8, 2.2, 2.4), oblique=True, wmh=4, lacunes=2)
-    again = phantom(options=options)
-    for name in ("t1", "flair"):
-        assert np.array_equal(again.images[name].array, generated.images[name].array)
+def test_a_generated_head_is_the_same_for_its_seed():
+    options = replace(COARSE, tubes=10)
+    once, again = phantom(options=options), phantom(options=options)
+    assert np.array_equal(once.images["t1"].array, again.images["t1"].array)
+    assert once.tubes == again.tubes
 
 
 def test_truth_is_where_tubes_fill_enough_of_a_voxel(generated, in_image):
@@ -84,7 +84,7 @@ def test_lengths_and_diameters_keep_to_the_settings(generated):
     columns = generated.tubes.columns
     assert min(columns["diameter"]) >= 0.4
     assert max(columns["diameter"]) <= 3.0
-    assert 1.3 < np.median(columns["diameter"]) < 2.3
+    assert 1.4 < np.median(columns["diameter"]) < 2.3
     assert min(columns["length"]) > 1.8
     assert max(columns["length"]) < 34
 
@@ -168,8 +168,9 @@ def test_white_matter_is_found_by_brightness_without_a_parcellation(in_image):
     given, _ = in_image
     brain = given["brain_mask"].array > 0
     room = room_of_image(given["volume"].array.astype(np.float32), brain, given["volume"].affine, dark_fluid=True)
-    true = np.isin(given["parcellation"].array, (2, 41))
-    assert np.count_nonzero(room.white & true) > 0.8 * np.count_nonzero(room.white)
+    # stem, cerebellum and pallidum are as bright
+    true = np.isin(given["parcellation"].array, (2, 41, 7, 46, 10, 49, 13, 52, 16, 28, 60))
+    assert np.count_nonzero(room.white & true) > 0.85 * np.count_nonzero(room.white)
     made = phantom(given["volume"], replace(COARSE, tubes=20), brain_mask=given["brain_mask"])
     assert made.parcellation is None
     assert set(made.tubes.columns["region"]) == {"white matter"}
@@ -190,9 +191,9 @@ def test_motion_and_noise_change_the_image_and_not_the_truth():
 
 
 def test_size_and_spacing_of_a_generated_head_are_those_that_were_asked_for():
-    made = phantom(options=replace(COARSE, size=(60, 70, 50), spacing=(2.4, 2.4, 3.0)))
+    made = phantom(options=replace(COARSE, size=(60, 70, 50), spacing=(2.5, 2.5, 3.0)))
     assert made.images["t1"].shape == (60, 70, 50)
-    assert made.images["t1"].spacing == pytest.approx((2.4, 2.4, 3.0))
+    assert made.images["t1"].spacing == pytest.approx((2.5, 2.5, 3.0))
     assert made.brain.same_grid(made.images["t1"])
     assert made.parcellation.names[10] == "Left thalamus"
 
@@ -205,9 +206,13 @@ def test_it_is_saved_whole(in_image, tmp_path):
 
 def test_too_little_room_gives_fewer_tubes_and_says_so(in_image):
     given, _ = in_image
-    made = phantom(**given, options=PhantomOptions(tubes=1500, diameter=2.5, lengths=(8.0, 30.0)))
-    assert 0 < len(made.tubes) < 1500
-    assert any(f"There was room for {len(made.tubes)} of 1500 tubes" in note for note in made.provenance.notes)
+    labels = given["parcellation"]
+    some = np.zeros_like(labels.array)
+    some[30:36, 30:60, 40:60] = labels.array[30:36, 30:60, 40:60]
+    some[labels.array == 16] = 16
+    made = phantom(given["volume"], PhantomOptions(tubes=300, diameter=2.0), parcellation=labels.like(some))
+    assert 0 < len(made.tubes) < 100
+    assert any(f"There was room for {len(made.tubes)} of 300 tubes" in note for note in made.provenance.notes)
 
 
 def test_it_can_be_stopped():
