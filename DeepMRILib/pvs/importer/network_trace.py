@@ -62,8 +62,10 @@ class Value:
 class Trace:
     """Collects steps; every step is checked as it is added."""
 
-    def __init__(self, most: int = MOST_ELEMENTS) -> None:
+    def __init__(self, reserved: Sequence[str] = (), most: int = MOST_ELEMENTS) -> None:
+        """``reserved`` names are kept for outputs, ``most`` is the largest value's number of elements."""
         self._most = most
+        self._reserved = set(reserved)
         self._steps: list[Step] = []
         self._ports: list[Value] = []
         self._values: dict[str, Value] = {}
@@ -72,6 +74,7 @@ class Trace:
 
     def port(self, name: str, shape: Sequence[int]) -> Value:
         """An input of the network, of float32."""
+        self._reserved.discard(name)
         value = Value(self._name(name), torch.empty(tuple(shape), device="meta"))
         self._ports.append(value)
         return value
@@ -114,13 +117,27 @@ class Trace:
         known = self._computed(op, inputs, attributes, elements)
         values = []
         for index, meta in enumerate(metas):
-            value = Value(self._name(name), meta, known[index] if known else None)
+            value = self._value(name, meta, inputs, known[index] if known else None)
             self._values[value.name] = value
             values.append(value)
         if known is None:
             names = tuple(value.name for value in values)
             self._steps.append(Step(op, tuple(value.name for value in inputs), names, attributes))
         return values
+
+    def _value(self, name: str, meta: Tensor, inputs: Sequence[Value], known: Tensor | None) -> Value:
+        """A result; a weight that is only looked at in another way stays that weight, and keeps its name."""
+        first = inputs[0] if inputs else None
+        if known is not None and first is not None and first.stored and first.known is not None:
+            memory = [tensor.untyped_storage().data_ptr() for tensor in (known, first.known)]
+            if memory[0] == memory[1] and known.numel() == first.known.numel():
+                return Value(self._name(first.name), meta, known, stored=True)
+        return Value(self._name(name), meta, known)
+
+    def output(self, name: str, value: Value) -> Value:
+        """A value under the name of an output, or beside it if an input has that name."""
+        self._reserved.discard(name)
+        return value if value.known is not None else self.step("identity", [value], name)
 
     def two(self, op: str, left: Value, right: Value, name: str) -> Value:
         """A step of two operands; a single known number becomes part of the step."""
@@ -202,7 +219,7 @@ class Trace:
 
     def _name(self, wanted: str) -> str:
         name, number = wanted, 1
-        while name in self._names:
+        while name in self._names or name in self._reserved:
             number += 1
             name = f"{wanted}~{number}"
         self._names.add(name)

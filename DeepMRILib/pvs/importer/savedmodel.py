@@ -152,7 +152,8 @@ def _by_order(
     The signature itself sorts them by name; the function that it calls has them in the order of the network.
     """
     taken = [place for _, place in ports]
-    given = list(outputs.values())
+    origins = {name: program.origin(source) for name, source in outputs.items()}
+    given = list(origins.values())
     while call is not None:
         node, inside = program.node(call), program.enter(call)
         arguments = [program.locate(call.scope, text).place for text in data_inputs(node)]
@@ -163,7 +164,7 @@ def _by_order(
         given.sort(key=results.index)
         calls = [node.name for node in program.nodes(inside) if node.op in CALLS]
         call = Place(inside, calls[0]) if len(calls) == 1 else None
-    named = sorted(outputs.items(), key=lambda entry: (given.index(entry[1]), entry[0]))
+    named = sorted(outputs.items(), key=lambda entry: (given.index(origins[entry[0]]), entry[0]))
     return sorted(ports, key=lambda entry: taken.index(entry[1])), dict(named)
 
 
@@ -201,9 +202,11 @@ def _any_size(content: Content) -> Graph:
     shapes = [port.shape for port, _ in content.ports]
     open_sizes = any(None in sizes[1:] for sizes in shapes)
 
+    most = MOST_ELEMENTS << (10 if open_sizes else 0)
+
     def traced(batch: int, size: int, kept: Sequence[Sequence[int | None]]) -> Graph:
         filled = [[_size(axis, n, batch, size) for axis, n in enumerate(sizes)] for sizes in shapes]
-        return lowered(content, Trace(MOST_ELEMENTS << (10 if open_sizes else 0)), filled, kept)
+        return lowered(content, Trace(list(content.outputs), most), filled, kept)
 
     one = [[1 if axis == 0 and n is None else n for axis, n in enumerate(sizes)] for sizes in shapes]
     choices = _FREE_SIZES if open_sizes else ((0, 0),)

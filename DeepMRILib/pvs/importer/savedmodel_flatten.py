@@ -134,7 +134,15 @@ class Program:
 
     def results(self, scope: int) -> list[Source]:
         """What a call gives back."""
-        return [self.locate(scope, text) for text in self._scopes[scope].body.results]
+        return [self.origin(self.locate(scope, text)) for text in self._scopes[scope].body.results]
+
+    def origin(self, source: Source) -> Source:
+        """Where a value comes from that nodes Identity only pass on; each is charged, so a ring of them ends."""
+        node = self.node(source.place)
+        while node.op == "Identity" and data_inputs(node):
+            source = self.locate(source.place.scope, data_inputs(node)[0])
+            node = self.node(source.place)
+        return source
 
     def flatten(self, outputs: list[Source]) -> list[FlatNode]:
         """All nodes that the outputs need, in an order of computing.

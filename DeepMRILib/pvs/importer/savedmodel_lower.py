@@ -98,7 +98,7 @@ def lowered(
         value = values.get(source)
         if value is None:
             raise WeightsError(f"The output {name} of the network is not computed by anything.")
-        outputs[name] = trace.step("identity", [value], name) if value.known is None else value
+        outputs[name] = trace.output(name, value)
     formats = {_format(content, node) for node in content.nodes} - {None}
     graph = trace.graph(outputs, shapes, "first" if formats == {"NC"} else "last")
     return simplified(graph, trace.shapes) if content.simple else graph

@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-MOST_MESSAGES = 400_000
-"""Messages decoded from one file; the largest file of a published kind needs a tenth of that."""
+MOST_MESSAGES = 150_000
+"""Messages decoded from one file; files of the published kinds need a few ten thousand."""
 
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 _NUMBERS = {"int": np.int64, "float": np.dtype("<f4"), "double": np.dtype("<f8"), "fixed32": np.dtype("<u4")}
@@ -90,6 +90,10 @@ class Decoder:
     def __init__(self, table: Schema, most: int = MOST_MESSAGES) -> None:
         self.table = table
         self._left = most
+        self._rows = {
+            name: [entry.name for entry in fields.values() if entry.repeated and entry.kind in _NUMBERS]
+            for name, fields in table.items()
+        }
 
     def decode(self, name: str, data: memoryview) -> Message:
         """The message ``name`` of the table.
@@ -106,9 +110,9 @@ class Decoder:
             entry = fields.get(number)
             if entry is not None:
                 self._store(values, entry, wire, value)
-        for entry in fields.values():
-            if entry.repeated and entry.name in values and entry.kind in _NUMBERS:
-                values[entry.name] = np.concatenate(values[entry.name])
+        for name_of_rows in self._rows[name]:
+            if name_of_rows in values:
+                values[name_of_rows] = np.concatenate(values[name_of_rows])
         return Message(self, fields, values)
 
     def default(self, entry: Field) -> Any:
@@ -134,10 +138,14 @@ class Decoder:
             values.setdefault(entry.name, []).append(self._single(entry, wire, value))
 
     def _single(self, entry: Field, wire: int, value: Any) -> Any:
+        if entry.kind == "int" and wire == _VARINT:
+            return value - (1 << 64) if value >> 63 else value
         if entry.kind in _NUMBERS:
             numbers = _numbers(entry.kind, wire, value)
             return numbers[-1].item() if len(numbers) else self.default(entry)
-        view = _view(wire, value)
+        if wire != _BYTES:
+            raise DamagedError("it has a field of another type than expected")
+        view = value
         if entry.kind == "bytes":
             return view
         return _text(view) if entry.kind == "str" else self.decode(entry.kind, view)
@@ -162,7 +170,8 @@ def walk(data: memoryview) -> Iterator[tuple[int, int, Any]]:
     """
     position, end = 0, len(data)
     while position < end:
-        key, position = varint(data, position)
+        # Nearly all keys and sizes are one byte.
+        key, position = (data[position], position + 1) if data[position] < 0x80 else varint(data, position)
         number, wire = key >> 3, key & 7
         if number == 0:
             raise DamagedError("it has a field without a number")
@@ -171,7 +180,8 @@ def walk(data: memoryview) -> Iterator[tuple[int, int, Any]]:
             yield number, wire, value
             continue
         if wire == _BYTES:
-            size, position = varint(data, position)
+            short = position < end and data[position] < 0x80
+            size, position = (data[position], position + 1) if short else varint(data, position)
         elif wire in (_FIXED32, _FIXED64):
             size = 4 if wire == _FIXED32 else 8
         else:
