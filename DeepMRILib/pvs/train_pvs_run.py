@@ -35,6 +35,7 @@ HELD_OUT = 10**15
 """Seeds of the patches held out begin here."""
 APART = 10**8
 """Patches of one seed of the settings before those of the next."""
+now = time.monotonic
 ENGINE = "residual U-Net, trained on generated perivascular spaces (domain randomisation as in DRIPS, 2025)"
 
 
@@ -168,11 +169,11 @@ class _Deadline:
     def __init__(self, hours: float, progress: Progress) -> None:
         self.over = False
         self._progress = progress
-        self._end = time.monotonic() + 3600 * hours if hours else float("inf")
+        self._end = now() + 3600 * hours if hours else float("inf")
 
     def __call__(self, fraction: float, message: str) -> None:
         self._progress(fraction, message)
-        if time.monotonic() > self._end:
+        if now() > self._end:
             self.over = True
             raise Cancelled("The time is over.")
 
@@ -247,10 +248,10 @@ def _result(of: _Made, seconds: float, device: str) -> TrainedNetwork:
 
 def _metrics(scores: Table) -> dict[str, float]:
     """The scores as a model's card holds them."""
-    columns = scores.columns
     found: dict[str, float] = {}
-    for row, (method, where) in enumerate(zip(columns["method"], columns["where"], strict=True)):
+    for values in scores.rows:
+        row = dict(zip(scores.columns, values, strict=True))
         for name in ("average_precision", "dice", "cluster_f1"):
-            if columns[name][row] is not None:
-                found[f"{name}, {method}, {where}, generated patches held out"] = round(columns[name][row], 4)
+            if row[name] is not None:
+                found[f"{name}, {row['method']}, {row['where']}, generated patches held out"] = round(row[name], 4)
     return found
