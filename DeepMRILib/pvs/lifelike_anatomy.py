@@ -37,18 +37,18 @@ class Tissue(IntEnum):
 
 KINDS = 32
 """How many tissues there can be; labels of the skull and the face share those from ``OTHER`` on."""
-_LABELS = {
+_LABELS = {  # FreeSurfer's; 136, 137, 163, 164 (choroid plexus) and 512 (cord) are those of SynthSeg's training maps
     Tissue.WHITE: (2, 41, 77, 78, 79, 85, 192, *range(250, 256), *range(3000, 5003)),
-    Tissue.CORTEX: (3, 42, 19, 55, *range(1000, 3000)),
+    Tissue.CORTEX: (3, 42, 19, 55, 138, 139, *range(1000, 3000)),
     Tissue.SULCUS: (24, 257),
-    Tissue.VENTRICLE: (4, 5, 14, 15, 31, 43, 44, 63, 72),
+    Tissue.VENTRICLE: (4, 5, 14, 15, 31, 43, 44, 63, 72, 136, 137, 163, 164),
     Tissue.CEREBELLAR_WHITE: (7, 46),
     Tissue.CEREBELLAR_CORTEX: (8, 47),
     Tissue.THALAMUS: (9, 10, 48, 49),
     Tissue.CAUDATE: (11, 26, 50, 58),
-    Tissue.PUTAMEN: (12, 30, 51, 62, 80, 136, 137, 138, 139, 163, 164),
+    Tissue.PUTAMEN: (12, 30, 51, 62, 80),
     Tissue.PALLIDUM: (13, 52),
-    Tissue.BRAINSTEM: (16, 28, 60),
+    Tissue.BRAINSTEM: (16, 28, 60, 512),
     Tissue.HIPPOCAMPUS: (17, 18, 53, 54),
 }
 

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from DeepMRILib.interactive.lesions_fields import Grid, Random, log_uniform, smooth_noise
-from DeepMRILib.pvs.lifelike_anatomy import Tissue, View, voxel_grid
+from DeepMRILib.pvs.lifelike_anatomy import KINDS, Tissue, View, voxel_grid
 from DeepMRILib.pvs.lifelike_contrast import Contrast
 from DeepMRILib.pvs.lifelike_shapes import filled, plate
 from DeepMRILib.pvs.lifelike_spaces import home, vessels
@@ -52,6 +53,8 @@ def add_confounders(random: Random, view: View, contrast: Contrast, image: NDArr
     if where.sum() > 500:
         if random.random() < 0.4:
             _plates(painting, where)
+        if random.random() < 0.4:
+            _claustrum(painting, where)
         if random.random() < 0.25:
             _caps(painting)
         if random.random() < 0.3:
@@ -63,6 +66,8 @@ def add_confounders(random: Random, view: View, contrast: Contrast, image: NDArr
         if random.random() < 0.25:
             share = vessels(random, view, int(random.integers(1, 6)), inside=True)
             painting.paint(share, random.uniform(1.1, 1.8))
+    if random.random() < 0.6:
+        _folds(painting)
     if random.random() < 0.7:
         share = vessels(random, view, int(random.integers(5, 60)), inside=False)
         painting.paint(share * random.uniform(0.3, 1), random.choice([0.0, contrast.csf, random.uniform(0, 1.8)]))
@@ -80,6 +85,30 @@ def _plates(painting: _Painting, where: NDArray) -> None:
         share = filled(plate(random, middle, normal, size, thickness), 1 / 64, where.shape)
         deep = contrast.csf if random.random() < 0.3 else contrast.grey
         painting.paint(np.minimum(share, 1) * where, 1 + (deep - 1) * random.uniform(0.4, 1))
+
+
+def _claustrum(painting: _Painting, where: NDArray) -> None:
+    """A shell of grey matter beside the putamen, with gaps."""
+    random = painting.random
+    putamen = painting.view.tissue == Tissue.PUTAMEN
+    if not putamen.any():
+        return
+    near, width = int(random.integers(1, 4)), int(random.integers(1, 3))
+    inner = ndimage.binary_dilation(putamen, iterations=near)
+    share = (ndimage.binary_dilation(inner, iterations=width) & ~inner & where).astype(np.float32)
+    share *= smooth_noise(random, voxel_grid(where.shape), random.uniform(6, 15)) > random.uniform(-1, 0.5)
+    painting.paint(share * random.uniform(0.5, 1), painting.contrast.grey)
+
+
+def _folds(painting: _Painting) -> None:
+    """Folds finer than label maps show: dark sheets in grey matter, most of all the cerebellum's."""
+    random, tissue = painting.random, painting.view.tissue
+    noise = smooth_noise(random, voxel_grid(tissue.shape), random.uniform(2.5, 6))
+    share = np.exp(-((noise / random.uniform(0.1, 0.3)) ** 2))
+    depth = np.zeros(KINDS, np.float32)
+    depth[[Tissue.CEREBELLAR_CORTEX, Tissue.CEREBELLAR_WHITE]] = random.uniform(0.3, 1), random.uniform(0, 0.3)
+    depth[[Tissue.CORTEX, Tissue.SULCUS, Tissue.HIPPOCAMPUS]] = random.uniform(0, 0.6, 3)
+    painting.paint(share * depth[tissue], random.choice([painting.contrast.csf, painting.contrast.grey]))
 
 
 def _caps(painting: _Painting) -> None:

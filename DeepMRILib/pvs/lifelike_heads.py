@@ -20,6 +20,8 @@ from DeepMRILib.pvs.resample import onto
 SUFFIXES = (".nii", ".nii.gz", ".nrrd", ".mha", ".mhd")
 ENOUGH = 3
 """Of so many label maps one is held out."""
+OFTEN = 3
+"""Patches come so many times as often from a label map as from a generated head: real folds are not drawn as well."""
 _SEEDS = 1_000_000
 """Generated heads of training have seeds from here on, that no phantom has by chance."""
 
@@ -29,7 +31,7 @@ class Heads:
     """The backgrounds of patches.
 
     Attributes:
-        training, held_out: heads that patches are cut from.
+        training, held_out: heads that patches are cut from in turn; label maps stand there several times.
         names: of all, the held-out ones marked.
         notes: what a reader must know.
         in_words: what they are.
@@ -120,7 +122,7 @@ def _trimmed(labels: NDArray) -> NDArray:
 def _divided(found: list[tuple[str, Anatomy]], drawn: list[tuple[str, Anatomy]]) -> Heads:
     """The last of three or more label maps, and the last generated head, are held out."""
     kept = found[-1:] if len(found) >= ENOUGH else []
-    training = [*(found[:-1] if kept else found), *drawn[:-1]]
+    training = [*OFTEN * (found[:-1] if kept else found), *drawn[:-1]]
     held_out = [*(kept or found), *drawn[-1:]]
     notes = ()
     if found and not kept:

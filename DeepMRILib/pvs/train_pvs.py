@@ -14,7 +14,7 @@ from DeepMRILib.pvs.agreement import average_precision
 from DeepMRILib.pvs.lifelike import LEAST_SHARE, Patch, lifelike_patch
 from DeepMRILib.pvs.lifelike_anatomy import Anatomy
 
-GENERATOR = 1
+GENERATOR = 2
 """Counted up when the patch of a seed changes."""
 DECAY = 0.998
 """Of the mean of the weights: over about 500 steps."""
