@@ -8,10 +8,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from DeepMRILib.interactive.lesions_fields import Grid, Random, log_uniform
 from DeepMRILib.interactive.lesions_imaging import GeneratedLesion, imaged
 from DeepMRILib.interactive.lesions_scene import scene
 from DeepMRILib.interactive.lesions_shapes import REACH, level_function, main_piece
+from DeepMRILib.random_fields import Grid, Random, log_uniform
 
 __all__ = ["GeneratedLesion", "generated_lesion"]
 

@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from DeepMRILib.interactive.lesions_fields import Random
 from DeepMRILib.interactive.lesions_imaging import GeneratedLesion
+from DeepMRILib.random_fields import Random
 
 USUAL_DEPTH = 5.0
 """mm, or voxels where slices are of about that."""

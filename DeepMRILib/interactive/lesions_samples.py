@@ -9,13 +9,13 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from DeepMRILib.interactive.lesions import generated_lesion
-from DeepMRILib.interactive.lesions_fields import Random
 from DeepMRILib.interactive.lesions_points import drawn_negative_points, drawn_points
 from DeepMRILib.interactive.network_plan import NetworkPlan, Normalisation
 from DeepMRILib.interactive.prepare_box import geometry_around
 from DeepMRILib.interactive.prepare_maps import MAPS, Place, heat
 from DeepMRILib.interactive.prepare_resample import sampled
 from DeepMRILib.interactive.prepare_values import normalised
+from DeepMRILib.random_fields import Random
 
 MOST_POINTS, MOST_NEGATIVE = 16, 4
 EDGE = 48

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from DeepMRILib.interactive.lesions_fields import Grid, Random, log_uniform, octaves, smooth_noise
+from DeepMRILib.random_fields import Grid, Random, log_uniform, octaves, smooth_noise
 
 
 def scene(random: Random, grid: Grid, inside: NDArray) -> NDArray:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from DeepMRILib.interactive.lesions_fields import Grid, Random, log_uniform, octaves, rotation, smooth_noise
+from DeepMRILib.random_fields import Grid, Random, log_uniform, octaves, rotation, smooth_noise
 
 REACH = 3.0
 """Shapes lie within so many radii of their centre along each axis."""

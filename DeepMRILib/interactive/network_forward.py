@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 
 from DeepMRILib import device as devices
 from DeepMRILib.interactive.network import build
-from DeepMRILib.interactive.network_half import channels_last, computing, half_type
 from DeepMRILib.interactive.network_memory import check_prediction
 from DeepMRILib.interactive.network_plan import NetworkPlan
 from DeepMRILib.interactive.network_threads import threads_for
 from DeepMRILib.interactive.trained import TrainedModel
+from DeepMRILib.network_half import channels_last, computing, half_type
 from DeepMRILib.progress import Progress, silent
 
 FLIPS: tuple[tuple[int, ...], ...] = tuple(

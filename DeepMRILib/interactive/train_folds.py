@@ -17,13 +17,13 @@ from DeepMRILib import training
 from DeepMRILib.interactive.network import build
 from DeepMRILib.interactive.network_device import network_device
 from DeepMRILib.interactive.network_forward import once
-from DeepMRILib.interactive.network_half import channels_last, computing, half_type
 from DeepMRILib.interactive.network_memory import training_bytes
 from DeepMRILib.interactive.network_plan import NetworkPlan
 from DeepMRILib.interactive.options_training import TrainOptions
 from DeepMRILib.interactive.train_augment import Augmentation
 from DeepMRILib.interactive.train_loss import one_minus_dice, supervised
 from DeepMRILib.interactive.train_store import CaseStore
+from DeepMRILib.network_half import channels_last, computing, half_type
 from DeepMRILib.progress import Progress
 
 WAY_OUT = (

@@ -13,13 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from DeepMRILib.interactive.lesions_fields import Random
 from DeepMRILib.pvs.lifelike_anatomy import Anatomy, Tissue, View, view
 from DeepMRILib.pvs.lifelike_contrast import Contrast, contrast, painted
 from DeepMRILib.pvs.lifelike_disease import add_confounders
 from DeepMRILib.pvs.lifelike_imaging import imaged
 from DeepMRILib.pvs.lifelike_shapes import filled
 from DeepMRILib.pvs.lifelike_spaces import home, spaces
+from DeepMRILib.random_fields import Random
 
 EDGE, MARGIN = 64, 4
 LEAST_SHARE = 0.25

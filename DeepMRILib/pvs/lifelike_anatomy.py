@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from DeepMRILib.errors import InputError
-from DeepMRILib.interactive.lesions_fields import Grid, Random, smooth_noise
+from DeepMRILib.random_fields import Grid, Random, smooth_noise
 
 HALF_MM = 2
 """Distances to the ventricles are kept in half millimetres, up to 127 mm."""

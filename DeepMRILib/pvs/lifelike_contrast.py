@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from DeepMRILib.interactive.lesions_fields import Random, smooth_noise
 from DeepMRILib.pvs.lifelike_anatomy import KINDS, Tissue, View, voxel_grid
+from DeepMRILib.random_fields import Random, smooth_noise
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,11 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from DeepMRILib.interactive.lesions_fields import Grid, Random, log_uniform, smooth_noise
 from DeepMRILib.pvs.lifelike_anatomy import KINDS, Tissue, View, voxel_grid
 from DeepMRILib.pvs.lifelike_contrast import Contrast
 from DeepMRILib.pvs.lifelike_shapes import filled, plate
 from DeepMRILib.pvs.lifelike_spaces import home, vessels
+from DeepMRILib.random_fields import Grid, Random, log_uniform, smooth_noise
 
 
 @dataclass(frozen=True, eq=False)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from DeepMRILib.interactive.lesions_fields import Random, log_uniform, smooth_noise
 from DeepMRILib.pvs.lifelike_anatomy import voxel_grid
+from DeepMRILib.random_fields import Random, log_uniform, smooth_noise
 
 WHITE_AT = (0.54, 0.77)
 """Brightness of white matter in prepared images, where 1/1.3 is the 99th percentile of the brain."""

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.interpolate import CubicSpline
 
-from DeepMRILib.interactive.lesions_fields import Random
+from DeepMRILib.random_fields import Random
 
 STEPS, AROUND = 96, 32
 """Points along a tube, and in each cross-section: of a tube of 1 mm and 10 mm, 0.1 to 0.2 mm apart."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from DeepMRILib.interactive.lesions_fields import Random
 from DeepMRILib.pvs.lifelike_anatomy import Tissue, View
 from DeepMRILib.pvs.lifelike_shapes import Tubes, filled, tubes
+from DeepMRILib.random_fields import Random
 
 _DENSITY = {
     Tissue.WHITE: 1.0,

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from DeepMRILib.interactive.network_half import computing, half_type
+from DeepMRILib.network_half import computing, half_type
 from DeepMRILib.pvs.agreement import average_precision
 from DeepMRILib.pvs.lifelike import LEAST_SHARE, Patch, lifelike_patch
 from DeepMRILib.pvs.lifelike_anatomy import Anatomy

@@ -16,7 +16,7 @@ import torch
 from DeepMRILib import device as devices
 from DeepMRILib import training
 from DeepMRILib.errors import Cancelled, InputError, WeightsError
-from DeepMRILib.interactive.network_half import channels_last, half_type
+from DeepMRILib.network_half import channels_last, half_type
 from DeepMRILib.options import to_json
 from DeepMRILib.progress import Progress, part
 from DeepMRILib.pvs.lifelike_heads import Heads, heads_of

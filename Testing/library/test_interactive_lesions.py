@@ -11,11 +11,11 @@ from scipy import ndimage
 
 from DeepMRILib.interactive import lesions as lesions_module
 from DeepMRILib.interactive.lesions import generated_lesion
-from DeepMRILib.interactive.lesions_fields import Grid, octaves, rotation, smooth_noise
 from DeepMRILib.interactive.lesions_points import drawn_negative_points, drawn_points
 from DeepMRILib.interactive.lesions_samples import PLAN, Samples, network_input, visibility
 from DeepMRILib.interactive.prepare import prepare
 from DeepMRILib.interactive.prepare_maps import MAPS, Place, heat
+from DeepMRILib.random_fields import Grid, octaves, rotation, smooth_noise
 from DeepMRILib.volume import Volume
 
 SEEDS = range(41, 47)
