@@ -146,6 +146,7 @@ LABELS = Input("labels", "labels", "Regions for the table and the decay curves",
 IMAGE = Input("volume", "volume", "The image")
 POINTS = Input("points_ras", "prompts", "Six or more points just inside the margin; of several segments by their names")
 DATASET = Input("dataset", "folder", "Dataset in the layout of the Medical Segmentation Decathlon or of InteractiveNet")
+BRAIN = Input("brain_mask", "mask", "Brain mask on the grid of the image; by default one is made", required=False)
 TRAINED = Input("model", "model", "Network of interactive train: its folder, or its name on this computer")
 
 JOBS: tuple[Job, ...] = (
@@ -365,5 +366,104 @@ JOBS: tuple[Job, ...] = (
             Input("channels", "images", "Further images of the same lesion", required=False),
         ),
         example="DeepMRILib.interactive.example_pipeline:export_inputs",
+    ),
+    Job(
+        method="pvs",
+        name="segment",
+        summary="Find the perivascular spaces of a brain in a T1, a T1 and a FLAIR, or a T2",
+        function="DeepMRILib.pvs:segment_job",
+        options="DeepMRILib.pvs:SegmentOptions",
+        result="DeepMRILib.pvs:PVSResult",
+        inputs=(
+            Input("t1", "volume", "T1-weighted image of the head", required=False),
+            Input("flair", "volume", "FLAIR of the same head, beside a T1", required=False),
+            Input("t2", "volume", "T2-weighted image, where there is no T1", required=False),
+            BRAIN,
+            Input("parcellation", "labels", "FreeSurfer's or SynthSeg's labels of the same head", required=False),
+            Input(
+                "model",
+                "network",
+                "Network for the engine network: a model, or a downloaded SHIVA file or folder",
+                required=False,
+            ),
+        ),
+        example="DeepMRILib.pvs.example:segment_inputs",
+        report="DeepMRILib.pvs.report:segment_report",
+    ),
+    Job(
+        method="pvs",
+        name="import-model",
+        summary="Make a model of downloaded SHIVA networks, or of others in Keras, TensorFlow or ONNX files",
+        function="DeepMRILib.pvs:import_networks",
+        options="DeepMRILib.pvs:ImportOptions",
+        result="DeepMRILib.pvs:ImportedNetworks",
+        inputs=(Input("networks", "network", "The downloaded file, or the folder that holds a file for each fold"),),
+        example="DeepMRILib.pvs.example_import:import_inputs",
+        needs_torch=True,
+        stores=True,
+    ),
+    Job(
+        method="pvs",
+        name="phantom",
+        summary="Put perivascular spaces with known truth into a generated head or a given image",
+        function="DeepMRILib.pvs:phantom_job",
+        options="DeepMRILib.pvs:PhantomOptions",
+        result="DeepMRILib.pvs:PhantomResult",
+        inputs=(
+            Input("volume", "volume", "A T1 or T2 that they are put into; by default a generated head", required=False),
+            BRAIN,
+            Input(
+                "parcellation", "labels", "FreeSurfer's or SynthSeg's labels on the grid of the image", required=False
+            ),
+        ),
+        example="DeepMRILib.pvs.example:phantom_inputs",
+        report="DeepMRILib.pvs.report:phantom_report",
+        quick=(("tubes", 30), ("diameter", 1.6)),
+    ),
+    Job(
+        method="pvs",
+        name="train",
+        summary="Train a network on generated perivascular spaces, without any manual label",
+        function="DeepMRILib.pvs:train",
+        options="DeepMRILib.pvs:TrainOptions",
+        result="DeepMRILib.pvs:TrainedNetwork",
+        inputs=(
+            Input(
+                "labels",
+                "folder",
+                "Label maps of heads, FreeSurfer's or SynthSeg's; by default heads are generated",
+                required=False,
+            ),
+        ),
+        example="DeepMRILib.pvs.example_training:train_inputs",
+        report="DeepMRILib.pvs.report_training:train_report",
+        quick=(
+            ("name", "example"),
+            ("steps", 2),
+            ("batch", 1),
+            ("patch", 16),
+            ("channels", (2, 4)),
+            ("heads", 0),
+            ("held_out", 2),
+            ("workers", 0),
+            ("device", "cpu"),
+        ),
+        needs_torch=True,
+    ),
+    Job(
+        method="pvs",
+        name="evaluate",
+        summary="Compare found perivascular spaces with a reference",
+        function="DeepMRILib.pvs:evaluate",
+        options="DeepMRILib.pvs:EvaluateOptions",
+        result="DeepMRILib.pvs:Evaluation",
+        inputs=(
+            Input("found", "volume", "What was found: a probability from 0 to 1, or a mask"),
+            Input("reference", "mask", "The true spaces, on the same grid"),
+            Input("brain_mask", "mask", "Only voxels inside this mask count", required=False),
+            Input("regions", "labels", "Regions that get rows of their own", required=False),
+        ),
+        example="DeepMRILib.pvs.example:evaluate_inputs",
+        report="DeepMRILib.pvs.report:evaluate_report",
     ),
 )

@@ -18,11 +18,12 @@ sys.path[:0] = [str(ROOT), str(ROOT / "Utilities")]
 
 import demo_interactive
 import demo_ivim
+import demo_pvs
 from demo_chapter import Book, Chapter, command_list, folders
 
 from DeepMRILib.results import RESULT_FILE
 
-CHAPTERS: tuple[Chapter, ...] = (demo_ivim.CHAPTER, demo_interactive.CHAPTER)
+CHAPTERS: tuple[Chapter, ...] = (demo_ivim.CHAPTER, demo_interactive.CHAPTER, demo_pvs.CHAPTER)
 
 
 def main() -> int:

@@ -20,7 +20,7 @@ from DeepMRILib.jobs import find_job
 from DeepMRILib.options import markdown_table
 
 PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
-PLACE = re.compile(r"(<!-- (?P<kind>settings|bounds|splits) of (?P<of>[\w.]+) -->\n).*?(<!-- end -->)", re.DOTALL)
+PLACE = re.compile(r"(<!-- (?P<kind>settings|bounds|splits) of (?P<of>[\w.-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
 def bounds_table(model: str) -> str:

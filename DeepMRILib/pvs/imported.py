@@ -15,6 +15,7 @@ from DeepMRILib.pvs.engine import Modality
 from DeepMRILib.pvs.options import IntensityRule
 from DeepMRILib.pvs.weights_out import write_arrays
 from DeepMRILib.results import Result
+from DeepMRILib.tables import Table
 from DeepMRILib.weight_files import sha256_of
 
 METHOD, KIND, FORMAT = "pvs", "graph", 1
@@ -35,6 +36,7 @@ class ImportedNetworks(Result):
         weights: ``fold<k>.<name>`` to array.
         structures: networks as JSON (``importer.graph.Graph.structure``), each once.
         structure_of: of each fold the number of its structure.
+        networks: a row for each: ``fold``, ``file``, ``recognised`` (by its md5, by its name, or not).
         licence, source: what the model's card says.
         licence_text: of LICENSE.txt; none is written where it is empty.
         published: the key of the published set, empty for networks of others.
@@ -51,6 +53,7 @@ class ImportedNetworks(Result):
     weights: dict[str, NDArray] = field(repr=False)
     structures: tuple[str, ...] = field(repr=False)
     structure_of: tuple[int, ...] = ()
+    networks: Table = field(default_factory=lambda: Table({}))
     licence: str = ""
     source: str = ""
     licence_text: str = ""

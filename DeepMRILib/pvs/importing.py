@@ -28,6 +28,7 @@ from DeepMRILib.pvs.options import ImportOptions, IntensityRule
 from DeepMRILib.pvs.published import AUTHORS, CITATION, LICENCE, LICENCE_TEXT, SETS, PublishedSet
 from DeepMRILib.pvs.sources import Source, Sources, find_sources
 from DeepMRILib.results import Provenance
+from DeepMRILib.tables import Table
 from DeepMRILib.writing import refusals_as_errors
 
 NOT_STATED = "Not stated: ask whoever trained this network before you pass it on"
@@ -263,6 +264,9 @@ def _networks(
         weights=folds.weights,
         structures=folds.structures,
         structure_of=folds.structure_of,
+        networks=Table.from_rows(
+            {"fold": one.fold, "file": one.path.name, "recognised": one.by or "no"} for one in sources.folds
+        ),
         licence=LICENCE if published else options.licence or NOT_STATED,
         source=_source(source, options, published),
         licence_text=_licence_text(published),

@@ -147,6 +147,18 @@ def phantom(
     )
 
 
+def phantom_job(
+    options: PhantomOptions | None = None,
+    *,
+    volume: Volume | None = None,
+    brain_mask: Volume | None = None,
+    parcellation: Volume | None = None,
+    progress: Progress | None = None,
+) -> PhantomResult:
+    """``phantom`` as the table of jobs has it: what may be left out goes by name."""
+    return phantom(volume, options, brain_mask=brain_mask, parcellation=parcellation, progress=progress)
+
+
 def _check_spacing(spacing: tuple[float, ...]) -> None:
     if any(edge > most + 1e-6 for edge, most in zip(sorted(spacing), COARSEST_MM, strict=True)):
         text = " x ".join(f"{edge:.3g}" for edge in spacing)
@@ -285,7 +297,7 @@ def _checked_image(
     array = volume.array[..., 0] if volume.array.ndim == 4 and volume.array.shape[3] == 1 else volume.array
     if array.ndim != 3 or array.dtype.kind not in "biuf":
         raise InputError(
-            f"The image has shape {volume.array.shape} and type {array.dtype}; expected one number per voxel."
+            f"The image has shape {volume.array.shape} and type {array.dtype}; expected one number for each voxel."
         )
     image = np.nan_to_num(array.astype(np.float32), posinf=0.0, neginf=0.0)
     if image.max() <= image.min():

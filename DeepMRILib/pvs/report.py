@@ -11,6 +11,7 @@ import numpy as np
 from DeepMRILib.figures import Panel, montage
 from DeepMRILib.pvs.census import ELSEWHERE, WHOLE
 from DeepMRILib.pvs.evaluating import Evaluation
+from DeepMRILib.pvs.phantom import PhantomResult
 from DeepMRILib.pvs.report_pictures import (
     brightness_plot,
     curve_plot,
@@ -147,6 +148,35 @@ def _verdict(row: dict[str, Any]) -> str:
     value = f"{row['value']:.4g}" if isinstance(row["value"], float) else str(row["value"])
     verdict = f" ({row['verdict']})" if row["verdict"] else ""
     return f"{value} {row['unit']}".strip() + f"{verdict}. {row['meaning']}"
+
+
+def phantom_report(result: PhantomResult) -> Report:
+    """The phantom's images, its truth, and what was put in."""
+    made = result.provenance
+    report = Report("Phantom of perivascular spaces", f"{made.engine}; no patient's spaces")
+    spacing = " x ".join(f"{edge:g}" for edge in made.inputs["spacing"])
+    grid = " x ".join(str(n) for n in made.inputs["shape"])
+    report.facts({"Tubes": len(result.tubes), "Grid": f"{grid} voxels of {spacing} mm", "Seed": made.seed})
+    for note in made.notes:
+        report.note(note)
+    image = next(iter(result.images.values()))
+    truth = image.like(np.asarray(result.truth.array) > 0)
+    report.section("Images")
+    report.figure(on_slices(image, truth, result.brain), "Axial slices, below with the true spaces.")
+    report.figure(from_three_sides(image, truth, result.brain), "All of them, seen through the brain.")
+    if len(result.images) > 1:
+        name, further = list(result.images.items())[1]
+        report.figure(montage([Panel(name.upper(), further)]), f"The {name.upper()}, on a grid of its own.")
+    report.section("Tubes")
+    columns = result.tubes.columns
+    kept = [(region, size) for region, size in zip(columns["region"], columns["volume"], strict=True) if size > 0]
+    report.figure(
+        sizes_plot(*zip(*kept, strict=True), sorted(set(columns["region"]))),
+        "The true volume of each tube; the line is the median of a region.",
+    )
+    report.section("How it was made")
+    report.facts(made.options)
+    return report
 
 
 def evaluate_report(result: Evaluation) -> Report:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from DeepMRILib.figures import EDGES, Plane, oriented
 from DeepMRILib.plots import dress, new_figure
-from DeepMRILib.pvs.clusters import occupied
+from DeepMRILib.pvs.clusters import connected, occupied
 from DeepMRILib.report_style import INK, MUTED, PALETTE
 from DeepMRILib.volume import Volume
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 FOUND = "#ff5a36"
 """Of the spaces: seen on gray, and by people who do not tell red from green."""
+HIT, MISSED = "#4fd675", "#5aa9ff"
 MASK = "#3ec1ff"
 PLANES: tuple[Plane, ...] = ("axial", "coronal", "sagittal")
 _MARGIN = 4
@@ -65,6 +66,34 @@ def from_three_sides(image: Volume, spaces: Volume, brain: Volume) -> Figure:
         axes.set_title({"axial": "From above", "coronal": "From the front", "sagittal": "From the left"}[plane],
                        fontsize=9, color=INK)  # fmt: skip
     return figure
+
+
+def found_and_missed(image: Volume, truth: Volume, found: Mapping[str, Volume], brain: Volume) -> Figure:
+    """Of each engine all spaces seen through the brain from above and from the left: found, missed, and wrong ones."""
+    planes: tuple[Plane, ...] = ("axial", "sagittal")
+    figure = new_figure(9.4, 4.4 * len(planes))
+    cells = figure.subplots(len(planes), len(found), squeeze=False)
+    for column, (name, mask) in enumerate(found.items()):
+        kinds = dict(zip((HIT, MISSED, FOUND), _compared(np.asarray(mask.array), np.asarray(truth.array)), strict=True))
+        for row, plane in enumerate(planes):
+            axes = cells[row][column]
+            picture, inside = oriented(image, plane), oriented(brain, plane)
+            box = _box(inside.array)
+            behind = np.where(inside.array > 0, picture.array, 0)[box].mean(axis=2)
+            _gray(axes, behind, float(behind.max()) * 2, inside.spacing[:2])
+            for color, voxels in kinds.items():
+                through = oriented(image.like(voxels), plane).array[box].any(axis=2)
+                _paint(axes, through, inside.spacing[:2], color=color)
+        cells[0][column].set_title(name, fontsize=10, fontweight="bold", color=INK)
+    return figure
+
+
+def _compared(found: NDArray, truth: NDArray) -> tuple[NDArray, NDArray, NDArray]:
+    """True clusters that were found, true ones that were not, and found ones that are not true."""
+    true_labels, found_labels = connected(truth > 0)[0], connected(found > 0)[0]
+    hit = np.isin(true_labels, np.setdiff1d(true_labels[found_labels > 0], [0]))
+    right = np.isin(found_labels, np.setdiff1d(found_labels[true_labels > 0], [0]))
+    return hit, (true_labels > 0) & ~hit, (found_labels > 0) & ~right
 
 
 def in_the_box(images: Mapping[str, Volume], brain: Volume) -> Figure:
@@ -163,10 +192,12 @@ def _gray(axes: Axes, picture: NDArray, high: float, spacing: Sequence[float]) -
     axes.set_axis_off()
 
 
-def _paint(axes: Axes, where: NDArray, spacing: Sequence[float], strength: NDArray | float = 1.0) -> None:
+def _paint(
+    axes: Axes, where: NDArray, spacing: Sequence[float], strength: NDArray | float = 1.0, color: str = FOUND
+) -> None:
     from matplotlib.colors import to_rgb
 
     layer = np.zeros((*where.shape, 4))
-    layer[..., :3] = to_rgb(FOUND)
+    layer[..., :3] = to_rgb(color)
     layer[..., 3] = np.where(where > 0, strength, 0)
     axes.imshow(layer, aspect=spacing[0] / spacing[1], interpolation="nearest")

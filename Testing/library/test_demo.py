@@ -24,9 +24,10 @@ PICTURES = {
         "squares_D_star",
     },
     "interactive": {"lesions", "outside", "confidence"},
+    "pvs": {"curves", "engines", "sizes"},
 }
 """The pictures of each chapter."""
-LEARNED = {"ivim": {"loss"}, "interactive": {"training"}}
+LEARNED = {"ivim": {"loss"}, "interactive": {"training"}, "pvs": set()}
 """Those that networks add."""
 
 
@@ -67,6 +68,7 @@ def test_the_demonstration_leaves_its_page_without_networks(tmp_path: Path) -> N
         assert (output / "ivim" / method / "regions.csv").is_file()
     for engine in ("geodesic", "graphcut"):
         assert (output / "interactive" / f"corrected_{engine}" / "mask.nii.gz").is_file()
+    assert (output / "pvs" / "agreement_jerman" / "curve.csv").is_file()
 
 
 @pytest.mark.torch

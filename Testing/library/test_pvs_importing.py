@@ -66,7 +66,7 @@ def test_a_published_set_becomes_a_model(v1: tuple[Path, tuple[PublishedSet, ...
     assert len(networks.structures) == 1
     saved = networks.save(tmp_path / "model")
     assert sorted(path.name for path in saved.iterdir()) == [
-        "LICENSE.txt", "model.json", "model.safetensors", "result.json",
+        "LICENSE.txt", "model.json", "model.safetensors", "networks.csv", "result.json",
     ]  # fmt: skip
     assert set(json.loads((saved / "result.json").read_text())["files"]) == {path.name for path in saved.iterdir()}
     text = (saved / "LICENSE.txt").read_text()
