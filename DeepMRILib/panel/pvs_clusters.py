@@ -16,6 +16,11 @@ from DeepMRILib.panel.pvs_views import jumpTo
 MOST_ROWS = 300
 """The largest; thousands of rows would make the sliders jerk. The table of the scene has them all."""
 COLUMNS = ("cluster", "region", "volume", "length")
+WIDTHS, LETTER = {0: 5, 2: 7, 3: 6}, 9
+"""Letters of the columns that hold numbers, and pixels of a letter."""
+
+_UNKNOWN = object()
+"""What is shown before the panel has looked, and after the user was elsewhere."""
 
 
 class ClusterList:
@@ -28,16 +33,16 @@ class ClusterList:
     def __init__(self, panel: Any) -> None:
         self._panel, self._table, self._label = panel, panel.ui.clusterTable, panel.ui.clusterLabel
         self._positions: list[tuple[float, float, float]] = []
-        self._shown: Any = None
+        self._shown: Any = _UNKNOWN
         self._table.setColumnCount(len(COLUMNS))
         self._table.setHorizontalHeaderLabels([_("No."), _("Region"), _("mm³"), _("mm")])
         self._table.verticalHeader().setVisible(False)
         self._table.horizontalHeader().setSectionResizeMode(1, qt.QHeaderView.Stretch)
-        for column in (0, 2, 3):
-            self._table.horizontalHeader().setSectionResizeMode(column, qt.QHeaderView.ResizeToContents)
+        for column, letters in WIDTHS.items():  # to measure the contents at each change would take seconds
+            self._table.horizontalHeader().setSectionResizeMode(column, qt.QHeaderView.Fixed)
+            self._table.setColumnWidth(column, LETTER * letters)
         self._table.connect("currentCellChanged(int,int,int,int)", lambda row, *_others: self.onRow(row))
         self._follower = Follower(self._update)
-        self._label.setVisible(False)
 
     def refresh(self, parameters: Any) -> None:
         """Follow the chosen census; call it from ``updatePanel``."""
@@ -56,7 +61,7 @@ class ClusterList:
     def stop(self) -> None:
         """Follow nothing while the user is elsewhere."""
         self._follower.stop()
-        self._shown = None
+        self._shown = _UNKNOWN
 
     def dispose(self) -> None:
         """The panel goes."""
@@ -70,13 +75,21 @@ class ClusterList:
         for n, row in enumerate(rows[:MOST_ROWS]):
             texts = (str(row["cluster"]), str(row["region"]), f"{row['volume']:.1f}", f"{row['length']:.1f}")
             for column, text in enumerate(texts):
-                self._table.setItem(n, column, _item(text, isNumber=column != 1))
+                self._write(n, column, text)
         self._table.setCurrentCell(-1, -1)
         self._table.blockSignals(blocked)
         more = len(rows) - len(self._positions)
         text = _("The {count} largest; {more} more are in the table of clusters.")
         self._label.setText(text.format(count=MOST_ROWS, more=more) if more > 0 else "")
         self._label.setVisible(more > 0)
+
+    def _write(self, row: int, column: int, text: str) -> None:
+        """Most cells stay as they are while a slider moves."""
+        item = self._table.item(row, column)
+        if item is None:
+            self._table.setItem(row, column, _item(text, isNumber=column != 1))
+        elif item.text() != text:
+            item.setText(text)
 
     def _rows(self) -> list[dict[str, Any]]:
         parameters = self._panel._parameters

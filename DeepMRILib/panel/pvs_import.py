@@ -28,7 +28,7 @@ class PVSImportTask(JobTask):
         path: what the user has downloaded. It belongs to this computer, so the scene does not keep it.
     """
 
-    jobKey = "pvs.import"
+    jobKey = "pvs.import-model"
     section = "import"
     inputParameters: ClassVar = {}
     nodeParameters: ClassVar = {}

@@ -45,6 +45,7 @@ class ShowSection:
         self._ui.numbersButton.connect("clicked(bool)", lambda _checked=False: self.onNumbers())
         self._ui.reportButton.connect("clicked(bool)", lambda _checked=False: self.onReport())
         self._ui.showLabel.setVisible(False)
+        self._boxed: Any = None
 
     def refresh(self, parameters: Any) -> None:
         """Enable what there is something of; call it from ``updatePanel``."""
@@ -55,6 +56,8 @@ class ShowSection:
         self._press(self._ui.boxButton, image is not None, _isVisible(parameters.cropBox))
         self._ui.numbersButton.setEnabled(parameters.regionsTable is not None or parameters.sizeChart is not None)
         self._ui.reportButton.setEnabled(made)
+        if _isVisible(parameters.cropBox) and self._boxed != _boxKey(parameters):
+            self._say(self._showBox)
 
     def on3D(self, shown: bool) -> None:
         """Show the spaces in 3D views."""
@@ -90,14 +93,10 @@ class ShowSection:
         with slicer.util.WaitCursor():
             self._say(self._report)
 
-    def updateBox(self) -> None:
-        """Move a visible box to where the engine has really looked."""
-        if _isVisible(self._panel.parameters.cropBox):
-            self._say(self._showBox)
-
     def _showBox(self) -> str:
         parameters = self._panel.parameters
         image, segmentation = mainImage(parameters), parameters.segmentation
+        self._boxed = _boxKey(parameters)
         if image is None:
             raise InputError(_("Choose an image first."))
         done = segmentation if segmentation is not None and sourceOf(segmentation) is image else None
@@ -154,6 +153,14 @@ class ShowSection:
         node = parameters.probabilityMap
         layers = slicer.util.getNodesByClass("vtkMRMLSliceCompositeNode")
         return node is not None and any(layer.GetForegroundVolumeID() == node.GetID() for layer in layers)
+
+
+def _boxKey(parameters: Any) -> tuple[Any, ...]:
+    """What the place of the box depends on."""
+    record = recordOf(parameters.segmentation)
+    nodes = (mainImage(parameters), parameters.maskSegmentation, parameters.segmentation)
+    ids = tuple(node.GetID() if node is not None else "" for node in nodes)
+    return *ids, parameters.maskSegment, str(record.box) if record is not None else ""
 
 
 def _isVisible(node: Any) -> bool:
