@@ -39,7 +39,7 @@ def scored(network: torch.nn.Module, patches: PatchSet, device: str) -> Table:
     truth = np.stack([patch.truth for patch in seen])
     room = np.stack([patch.room for patch in seen])
     if not (truth & room).any():
-        return Table.from_rows([])
+        return Table({name: [] for name in _COLUMNS})
     found = np.stack([probability(network, patch, device) for patch in seen])
     filtered = np.stack([tubes_of(patch.image, patch.room) for patch in seen])
     rows = []
@@ -52,6 +52,7 @@ def scored(network: torch.nn.Module, patches: PatchSet, device: str) -> Table:
     return Table.from_rows(rows)
 
 
+_COLUMNS = ("method", "where", "average_precision", "dice", "cluster_f1", "threshold")
 _NOTHING: dict[str, Any] = {"dice": None, "cluster_f1": None, "threshold": None}
 
 
