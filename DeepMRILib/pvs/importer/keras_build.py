@@ -247,5 +247,6 @@ def site_name(kind: str) -> str:
 
 def _check_kwargs(kwargs: Mapping[str, Any]) -> None:
     for name, value in kwargs.items():
-        if name not in {"training", "mask"} or value not in (None, False):
+        nothing = all(entry in (None, False) for entry in value) if isinstance(value, list) else value in (None, False)
+        if name not in {"training", "mask"} or not nothing:
             raise NotUnderstoodError(f"it is called with {name[:40]} {str(value)[:40]}")

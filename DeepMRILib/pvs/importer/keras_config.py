@@ -12,6 +12,7 @@ from DeepMRILib.errors import WeightsError
 MOST_TEXT = 16 * 2**20
 MOST_LAYERS = 20_000
 DEEPEST = 30
+FUNCTIONS = "keras.ops"
 _MODELS = {"Functional", "Model", "Sequential"}
 _CONSTANT = "_CONSTANT_VALUE"
 
@@ -182,6 +183,9 @@ def _layer(name: str, entry: Mapping[str, Any], calls: tuple[Call, ...], depth: 
     registered = entry.get("registered_name")
     if isinstance(registered, str) and ">" in registered:
         kind = registered
+    if modern and not module and kind != "InputLayer" and not {"trainable", "layers"} & set(entry["config"]):
+        # HDF5 files of Keras 3 do not say where a class is from; functions have no settings of layers.
+        module = FUNCTIONS
     model = _model(entry, depth + 1) if kind in _MODELS else None
     if model is not None:
         # The numbers of its calls are those of the model around it.
@@ -234,9 +238,10 @@ def _legacy(entry: Any, known: frozenset[str]) -> tuple[Any, dict[str, Any]]:
     kwargs = {str(key): _nested(value, known) for key, value in (rest[0] if rest else {}).items()}
     if name == _CONSTANT:
         return tensor, kwargs
-    if name not in known:
+    ref = _ref([name, node, tensor], known)
+    if ref is None:
         raise ValueError(f"a layer uses {str(name)[:80]}, which is not there")
-    return Ref(name, int(node), int(tensor)), kwargs
+    return ref, kwargs
 
 
 def _nested(value: Any, known: frozenset[str]) -> Any:

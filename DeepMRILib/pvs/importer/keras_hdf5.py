@@ -130,7 +130,8 @@ class Hdf5:
             if not isinstance(data, self._h5py.Dataset):
                 raise WeightsError(f"The file is incomplete: it lacks the weights {name[:120]}. Get the file again.")
             self._check(data, name[:120])
-            values = np.asarray(data[()], dtype=np.float32)
+            with np.errstate(over="ignore"):  # what is too large for 32 bits is refused below
+                values = np.asarray(data[()], dtype=np.float32)
         if not np.isfinite(values).all():
             raise WeightsError(
                 f"The weights {name[:120]} are not all finite numbers: the training failed or the file is damaged."
