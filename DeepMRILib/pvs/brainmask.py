@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from DeepMRILib.pvs.brainmask_surface import Levels, balloon
+from DeepMRILib.pvs.brainmask_tissue import evened, largest_part, tissue_in
 from DeepMRILib.pvs.conform import SIDE, conformed_affine
 from DeepMRILib.pvs.resample import Shape, onto
 from DeepMRILib.volume import Volume
@@ -36,14 +36,14 @@ class BrainField:
         return onto(self.values, self.affine, affine, shape, order=1) > 0.5
 
 
-def approximate_brain(volume: Volume) -> BrainField:
+def approximate_brain(volume: Volume, fluid_bright: bool = False) -> BrainField:
     """The brain of a head, roughly, on a grid of 2 mm; of an image that shows only a brain, all that is not 0."""
     affine = conformed_affine(volume.affine, volume.shape)
     affine[:3, :3] *= STEP
     shape = (int(SIDE // STEP),) * 3
     inside = _stripped(volume, affine, shape)
     if inside is None:
-        inside = found_in(onto(volume.array, volume.affine, affine, shape, order=1, antialias=True))
+        inside = found_in(onto(volume.array, volume.affine, affine, shape, order=1, antialias=True), fluid_bright)
     return BrainField(ndimage.gaussian_filter(inside.astype(np.float32), 0.7), affine)
 
 
@@ -57,31 +57,40 @@ def _stripped(volume: Volume, affine: NDArray, shape: Shape) -> NDArray | None:
     return inside if inside.sum() * STEP**3 < 2.4e6 else None
 
 
-def largest_part(mask: NDArray) -> NDArray:
-    """The largest connected part of a mask."""
-    parts, count = ndimage.label(mask)
-    return parts == 1 + np.argmax(np.bincount(parts.ravel(), minlength=2)[1:]) if count else mask
+def found_in(head: NDArray, fluid_bright: bool = False) -> NDArray:
+    """The brain in a head (i, j, k) along R, A, S in voxels of 2 mm."""
+    dark, bright = np.percentile(head[head > 0], (2, 98))
+    solid = largest_part(ndimage.binary_opening(head > dark + 0.1 * (bright - dark), iterations=2))
+    possible, centre = _possible(solid)
+    head = evened(head, solid, 30.0 / STEP)
+    ball = solid & (_away(head.shape, centre) * STEP < 50.0)
+    middle = float(np.median(head[ball]))
+    if fluid_bright:  # as dark as bone, so that tissue alone is bright
+        head = np.minimum(head, np.maximum(4 * 1.25 * middle - 3 * head, 0))
+    outline = ndimage.binary_fill_holes(ndimage.binary_closing(solid, iterations=3) | solid)
+    return tissue_in(head, outline, possible, STEP)
 
 
-def found_in(head: NDArray) -> NDArray:
-    """The balloon's inside in a head (i, j, k) along R, A, S in voxels of 2 mm."""
-    known = head[head > 0]
-    dark, bright = np.percentile(known, (2, 98))
-    bar = dark + 0.1 * (bright - dark)
-    solid = head > bar
-    solid = ndimage.binary_opening(solid, iterations=2)
-    parts, _ = ndimage.label(solid)
-    solid = parts == 1 + np.argmax(np.bincount(parts.ravel())[1:])
+def _possible(solid: NDArray) -> tuple[NDArray, NDArray]:
+    """Where a brain may lie in a head's outline, and about its middle, from the skull's vault above the ears."""
     top = int(np.flatnonzero(solid.sum(axis=(0, 1)) * STEP**2 > 1000.0).max())
-    low = max(0, top - int(165 / STEP))
-    upper = solid.copy()
-    upper[:, :, : max(0, top - int(120 / STEP))] = False
-    centre = np.array(ndimage.center_of_mass(np.clip(head, 0, bright) * upper))
-    centre[2] = top - 75 / STEP
-    head = head.copy()
-    head[:, :, :low] = 0
-    radius = 70.0
-    ball = np.linalg.norm((np.argwhere(solid) - centre) * STEP, axis=1) < radius * 0.8
-    middle = float(np.median(head[solid][ball]))
-    levels = Levels(float(dark), float(bar), middle, float(bright))
-    return balloon(head, STEP, centre, radius, levels=levels, fraction=0.5)
+    vault = solid[:, :, max(0, top - int(80 / STEP)) : top].any(axis=2)
+    (x0, x1), (y0, y1) = (_extent(vault.any(axis=1)), _extent(vault.any(axis=0)))
+    x, y, z = (grid * STEP for grid in np.ogrid[tuple(slice(n) for n in solid.shape)])
+    wide, long, tall = (x1 - x0) * STEP / 2, (y1 - y0) * STEP / 2, 80.0
+    middle = np.array([(x0 + x1) * STEP / 2, (y0 + y1) * STEP / 2, top * STEP - tall])
+    r, a, s = x - middle[0], y - middle[1], z - middle[2]
+    deep = np.interp(a, (5.0, 35.0, 50.0, 75.0), (75.0, 52.0, 38.0, 25.0))
+    height = np.where(s > 0, tall, deep + 12.0)
+    inside = (r / wide) ** 2 + (a / long) ** 2 + (s / height) ** 2 < 1
+    return inside & (s > -deep), middle / STEP
+
+
+def _extent(line: NDArray) -> tuple[int, int]:
+    where = np.flatnonzero(line)
+    return int(where[0]), int(where[-1])
+
+
+def _away(shape: tuple[int, ...], centre: NDArray) -> NDArray:
+    grids = np.ogrid[tuple(slice(n) for n in shape)]
+    return np.sqrt(sum((grid - at) ** 2 for grid, at in zip(grids, centre, strict=True)))

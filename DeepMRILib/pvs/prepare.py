@@ -18,7 +18,7 @@ from DeepMRILib.pvs.conform import conformed_affine
 from DeepMRILib.pvs.engine import BOX, Modality, Problem
 from DeepMRILib.pvs.options import SegmentOptions
 from DeepMRILib.pvs.prepared import Prepared
-from DeepMRILib.pvs.registration import Rigid, register
+from DeepMRILib.pvs.registration import Rigid, check_fit, register
 from DeepMRILib.pvs.resample import onto
 from DeepMRILib.volume import LabelVolume, Volume, checked_mask
 
@@ -57,7 +57,7 @@ def prepare(
     native = found[main]
     labels = None if parcellation is None else checked_parcellation(parcellation)
     report(0.05, "Finding the brain")
-    field, notes = _brain(native, brain_mask, labels)
+    field, notes = _brain(native, brain_mask, labels, t2=main == "t2")
     brain = field.on(native.affine, native.shape)
     whose = "The brain mask holds" if brain_mask is not None else "The brain that was found in the image has"
     checks.check_brain_volume(int(brain.sum()), native.voxel_volume, whose)
@@ -66,35 +66,38 @@ def prepare(
     affine = box_affine(conformed_affine(native.affine, native.shape), field.on)
     inside = field.on(affine, BOX)
     boxed: dict[Modality, NDArray] = {main: _boxed(native, affine)}
-    moved = None
+    moved, fit = None, None
     if "flair" in found:
         report(0.6, "Bringing the FLAIR onto the T1")
-        boxed["flair"], moved = _flair(found["flair"], Volume(boxed["t1"], affine), inside, options)
+        boxed["flair"], moved, fit = _flair(found["flair"], Volume(boxed["t1"], affine), inside, options)
     in_box, on_native = _labels(labels, affine, native, inside)
     problem = Problem(boxed, inside, in_box, affine, options)
     report(0.95, "Checking the quality")
-    rows = qc.rows(problem, native, brain, brain_mask is not None, moved)
+    rows = qc.rows(problem, native, brain, given=brain_mask is not None, moved=moved, fit=fit)
     report(1.0, "Ready")
     return Prepared(problem, native, brain, brain_mask is not None, on_native, rows, tuple(notes))
 
 
-def _brain(native: Volume, mask: Volume | None, labels: LabelVolume | None) -> tuple[BrainField, list[str]]:
+def _brain(
+    native: Volume, mask: Volume | None, labels: LabelVolume | None, *, t2: bool
+) -> tuple[BrainField, list[str]]:
     if mask is not None:
         return BrainField(checked_mask(mask, native), native.affine), []
     if labels is not None:
         return brain_of_labels(labels), ["The brain mask is what the parcellation covers."]
     note = "No brain mask was given: an approximate one was made from the image. Look at it before you use the numbers."
-    return approximate_brain(native), [note]
+    return approximate_brain(native, fluid_bright=t2), [note]
 
 
 def _boxed(volume: Volume, affine: NDArray) -> NDArray:
     return onto(volume.array, volume.affine, affine, BOX, antialias=True).astype(np.float32, copy=False)
 
 
-def _flair(flair: Volume, t1: Volume, brain: NDArray, options: SegmentOptions) -> tuple[NDArray, Rigid | None]:
+def _flair(flair: Volume, t1: Volume, brain: NDArray, options: SegmentOptions) -> tuple[NDArray, Rigid | None, float]:
     moved = register(t1, flair, brain) if options.register_flair else None
     affine = t1.affine if moved is None else moved.matrix @ t1.affine
-    return _boxed(flair, affine), moved
+    values = _boxed(flair, affine)
+    return values, moved, check_fit(t1.array, values, brain, registered=moved is not None)
 
 
 def _labels(

@@ -8,8 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from DeepMRILib.pvs.brainmask_tissue import class_means
 from DeepMRILib.pvs.engine import Modality, Problem
-from DeepMRILib.pvs.registration import Rigid
+from DeepMRILib.pvs.intensity import prepared
+from DeepMRILib.pvs.registration import LEAST_FIT, Rigid
 from DeepMRILib.volume import Volume
 
 Verdict = Literal["good", "look", "bad", ""]
@@ -21,7 +23,9 @@ def row(check: str, value: float, unit: str, verdict: Verdict, meaning: str) -> 
     return {"check": check, "value": float(value), "unit": unit, "verdict": verdict, "meaning": meaning}
 
 
-def rows(problem: Problem, native: Volume, brain: NDArray, given: bool, moved: Rigid | None) -> list[dict[str, Any]]:
+def rows(
+    problem: Problem, native: Volume, brain: NDArray, *, given: bool, moved: Rigid | None, fit: float | None
+) -> list[dict[str, Any]]:
     """All rows about a brain that is ready for the engines.
 
     Args:
@@ -29,16 +33,19 @@ def rows(problem: Problem, native: Volume, brain: NDArray, given: bool, moved: R
         native: the main image.
         brain: bool, the mask on its grid.
         given: whether the user gave the mask.
-        moved: how the FLAIR was registered.
+        moved: how the FLAIR was registered, None where it was not.
+        fit: how well its edges lie on those of the T1, None without a FLAIR.
     """
-    found = [
-        _voxel(native),
-        _volume(brain.sum() * native.voxel_volume / 1000.0, given),
-        _outside(problem, native, brain),
-    ]
+    volume = float(brain.sum()) * native.voxel_volume / 1000.0
+    found = [_voxel(native), _volume(volume, given), _outside(problem, volume)]
     found += [_peak(problem, name) for name in problem.images]
+    found += _contrast(problem)
     if moved is not None:
         found += _registration(moved)
+    if fit is not None:
+        verdict: Verdict = "good" if fit >= 2 * LEAST_FIT else "look"
+        meaning = "How well the edges of FLAIR and T1 lie on each other: 0 by chance, 1 exactly."
+        found.append(row("FLAIR fit", fit, "", verdict, meaning))
     return found
 
 
@@ -54,16 +61,13 @@ def _volume(volume: float, given: bool) -> dict[str, Any]:
     return row("brain volume", volume, "ml", verdict, f"Volume of {source}; adults have about 900 to 2000 ml.")
 
 
-def _outside(problem: Problem, native: Volume, brain: NDArray) -> dict[str, Any]:
-    whole = float(brain.sum()) * native.voxel_volume
-    cut = max(0.0, 100.0 * (1.0 - float(problem.brain.sum()) / whole)) if whole else 100.0
+def _outside(problem: Problem, volume: float) -> dict[str, Any]:
+    cut = 100.0 * max(0.0, 1.0 - float(problem.brain.sum()) / 1000.0 / volume)
     verdict: Verdict = "good" if cut < 1.0 else "look" if cut < 5.0 else "bad"
     return row("brain outside the box", cut, "%", verdict, "Share of the brain that the box cuts off: not looked at.")
 
 
 def _peak(problem: Problem, name: Modality) -> dict[str, Any]:
-    from DeepMRILib.pvs.intensity import prepared
-
     values = prepared(problem, name, "shivai_1.3")[problem.brain]
     counts, edges = np.histogram(values, bins=100, range=(0.02, 1.0))
     peak = float(edges[np.argmax(ndimage.gaussian_filter1d(counts.astype(float), 1.5))] + 0.0049)
@@ -71,6 +75,39 @@ def _peak(problem: Problem, name: Modality) -> dict[str, Any]:
     return row(
         f"{_NAMES[name]} peak", peak, "", verdict, "Commonest brightness of the brain, 0.77 being the 99th percentile."
     )
+
+
+def _contrast(problem: Problem) -> list[dict[str, Any]]:
+    """Noise in homogeneous white matter, and grey against white in multiples of it."""
+    name = problem.main
+    where = ndimage.find_objects(problem.brain.view(np.uint8))[0]
+    brain, image = problem.brain[where], problem.images[name][where]
+    inner = ndimage.binary_erosion(brain, iterations=5)
+    if not inner.any():
+        return []
+    white, grey = _peaks(image[inner], bright=name == "t1")
+    # where the neighbourhood is flat: half of the tissue near the peak of white matter, the flattest
+    near = inner & (np.abs(image - white) < 0.5 * abs(white - grey) + 1e-9)
+    rough = ndimage.gaussian_gradient_magnitude(image, 2.0)
+    flat = near & (rough <= np.median(rough[near])) if near.any() else near
+    sharp = (image - ndimage.uniform_filter(image, 3))[flat]
+    # a voxel less the mean of its 27 keeps 26/27 of the variance of white noise
+    noise = 1.4826 * float(np.median(np.abs(sharp - np.median(sharp)))) * np.sqrt(27 / 26) if sharp.size else 0.0
+    if noise <= 0 or white == 0:
+        return []
+    ratio, share = abs(white - grey) / noise, 100 * noise / abs(white)
+    good: Verdict = "good" if ratio >= 5 else "look" if ratio >= 2 else "bad"
+    quiet: Verdict = "good" if share < 5 else "look" if share < 12 else "bad"
+    return [
+        row("noise", share, "%", quiet, "Noise in the white matter at 1 mm, as a share of its brightness."),
+        row("contrast to noise", ratio, "", good, "White against grey matter in multiples of the noise."),
+    ]
+
+
+def _peaks(values: NDArray, *, bright: bool) -> tuple[float, float]:
+    """Brightness of white and grey matter: the upper two, or in a T2 the lower two, of three means."""
+    means = class_means(values)
+    return (means[2], means[1]) if bright else (means[0], means[1])
 
 
 def _registration(moved: Rigid) -> list[dict[str, Any]]:
