@@ -14,6 +14,8 @@ _EDGE_MM = 3.0
 _DEEP_MM = 18.0
 _SHADING_MM = 25.0
 _LEAST_VENTRICLE_MM3 = 300.0
+_BELOW_MM = 20.0
+"""Tissue further below the middle of the ventricles may be stem or cerebellum."""
 _ENOUGH = 50  # voxels to take a median of
 
 
@@ -21,8 +23,9 @@ def room_of_image(image: NDArray, brain: NDArray, affine: NDArray, *, dark_fluid
     """White matter and ventricles by brightness alone.
 
     Three classes by k-means after the slow part of the brightness is taken away: in T1 fluid is the darkest and white
-    matter the brightest, in T2 the other way round. White matter is the largest connected part of its class,
-    ventricles are what is as fluid deep in the brain.
+    matter the brightest, in T2 the other way round. White matter is the largest connected part of its class, without
+    what lies far below the ventricles, for stem and cerebellum are as bright; ventricles are what is fluid deep in the
+    brain.
 
     Args:
         image: (i, j, k) T1 or T2.
@@ -51,7 +54,8 @@ def room_of_image(image: NDArray, brain: NDArray, affine: NDArray, *, dark_fluid
     pieces, _ = ndimage.label(ndimage.binary_opening(fluid))
     sizes = np.bincount(pieces.ravel()) * np.prod(spacing)
     large = np.flatnonzero(sizes >= _LEAST_VENTRICLE_MM3)
-    return Room(white, np.zeros_like(white), np.isin(pieces, large[large > 0]), affine)
+    ventricles = np.isin(pieces, large[large > 0])
+    return Room(white & _above(ventricles, affine), np.zeros_like(white), ventricles, affine)
 
 
 def fluid_brightness(image: NDArray, brain: NDArray, room: Room, *, dark_fluid: bool) -> float:
@@ -65,6 +69,16 @@ def fluid_brightness(image: NDArray, brain: NDArray, room: Room, *, dark_fluid: 
 def brain_of_labels(labels: NDArray) -> NDArray:
     """The brain with its ventricles, bool, of a parcellation."""
     return (labels > 0) & ((labels < 100) | (labels >= 192)) & (labels != 24) | np.isin(labels, VENTRICLES)
+
+
+def _above(ventricles: NDArray, affine: NDArray) -> NDArray:
+    """Where the cerebrum is, roughly: not far below the middle of the ventricles; everywhere when these are unknown."""
+    if not ventricles.any():
+        return np.ones_like(ventricles)
+    height = sum(
+        affine[2, n] * np.arange(size).reshape(np.roll([-1, 1, 1], n)) for n, size in enumerate(ventricles.shape)
+    )
+    return height > height[ventricles].mean() - _BELOW_MM
 
 
 def _evened(image: NDArray, inner: NDArray, spacing: NDArray) -> NDArray:

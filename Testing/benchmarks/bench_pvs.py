@@ -54,6 +54,7 @@ THRESHOLDS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 SIZES = (0.0, 3.0, 5.0)
 FIRST_HEAD = 9000
 """Seeds of the generated heads on which thresholds are chosen begin here."""
+IMAGES = ("t1_uih_A", "seg_vxm_brain")
 CONTRASTS = (0.0, 0.1, 0.2, 0.3, 0.5, np.inf)
 DEFAULT = (0.5, 5.0)
 Setting = tuple[float, float]
@@ -89,6 +90,13 @@ def engine_named(name: str, model: Path | None) -> tuple[Engine, SegmentOptions]
     from DeepMRILib.pvs.vesselness_engine import segment_by_vesselness
 
     return segment_by_vesselness, SegmentOptions(filter=name)
+
+
+def setting_from(text: str) -> tuple[str, Setting]:
+    """An engine's name and setting, written as frangi=0.4,3."""
+    name, _, values = text.partition("=")
+    threshold, size = (float(value) for value in values.split(","))
+    return name, (threshold, size)
 
 
 def real_cases() -> list[Case]:
@@ -326,6 +334,10 @@ def main() -> None:
     parser.add_argument("--heads", type=int, default=3, help="generated heads on which thresholds are chosen")
     parser.add_argument("--tubes", type=int, default=150)
     parser.add_argument("--engines", nargs="+", default=["frangi", "jerman", "network"])
+    parser.add_argument("--images", nargs="+", default=IMAGES, choices=IMAGES)
+    parser.add_argument(
+        "--chosen", nargs="*", default=[], metavar="ENGINE=THRESHOLD,SIZE", help="as an earlier run has chosen them"
+    )
     parser.add_argument("--model", type=Path, help="a network's folder; by default the one that is shipped")
     parser.add_argument("--out", type=Path, help="folder for CSV tables")
     parser.add_argument("--quick", action="store_true", help="one seed and one head")
@@ -335,10 +347,15 @@ def main() -> None:
     seeds, heads = (1, 1) if arguments.quick else (arguments.seeds, arguments.heads)
     engines = {name: engine_named(name, arguments.model) for name in arguments.engines}
     log = Log(arguments.out)
-    settings = chosen_settings(engines, heads, arguments.tubes, log)
+    settings = dict(setting_from(text) for text in arguments.chosen)
+    if missing := {name: engine for name, engine in engines.items() if name not in settings}:
+        settings |= chosen_settings(missing, heads, arguments.tubes, log)
+        engines = {name: engine for name, engine in engines.items() if name in settings}
     for name, (threshold, size) in settings.items():
         print(f"{name}: chosen on generated heads: threshold {threshold:g}, clusters from {size:g} mm3", flush=True)
     for case in real_cases():
+        if case.name not in arguments.images:
+            continue
         run_case(case, engines, settings, range(seeds), arguments.tubes, log)
     show(log)
     seconds = [(row["engine"], row["seconds"]) for row in log.rows["scores"] if "seconds" in row]

@@ -113,8 +113,8 @@ def test_tubes_are_clusters_of_their_own(in_image):
 def test_tubes_are_dark_on_t1_and_flair_and_bright_on_t2(generated):
     def of_white_matter(made: PhantomResult, name: str) -> float:
         image = made.images[name]
-        index = np.argwhere(made.fraction.array > 0.7)
-        assert len(index) > 5
+        index = np.argwhere(made.fraction.array > 0.6)
+        assert len(index) > 3
         tube = image.voxel_from_ras(made.truth.ras_from_voxel(index)).T
         other = np.argwhere(np.isin(made.parcellation.array, (2, 41)) & (made.fraction.array == 0))
         tissue = image.voxel_from_ras(made.truth.ras_from_voxel(other)).T
@@ -131,15 +131,14 @@ def test_tubes_are_dark_on_t1_and_flair_and_bright_on_t2(generated):
 def test_an_image_changes_only_at_tubes_and_keeps_its_noise(in_image):
     given, made = in_image
     before, after = given["volume"].array, made.images["t1"].array
-    near = ndimage.maximum_filter(made.fraction.array, size=13) > 0
-    assert np.array_equal(before[~near], after[~near])
-    full = made.fraction.array > 0.8
-    change = (after - before)[full]
-    assert (change < 0).mean() > 0.9
-    beside = near & ~ndimage.binary_dilation(made.fraction.array > 0, iterations=2)
-    assert np.abs((after - before)[beside]).max() < 0.1 * np.median(
-        before[np.isin(given["parcellation"].array, (2, 41))]
-    )
+    white = np.median(before[np.isin(given["parcellation"].array, (2, 41))])
+    change = (after - before) / white
+    assert (change[made.fraction.array > 0.5] < -0.2).mean() > 0.9
+    # beside a tube the scanner rings, and far from all there is nothing
+    beside = ndimage.binary_dilation(made.fraction.array > 0, iterations=2)
+    assert np.abs(change[~beside]).max() < 0.1
+    assert np.abs(change[~ndimage.maximum_filter(beside, size=9)]).max() < 0.02
+    assert (change[made.brain.array == 0] == 0).mean() > 0.9
     assert after is not before
 
 
@@ -208,11 +207,12 @@ def test_too_little_room_gives_fewer_tubes_and_says_so(in_image):
     given, _ = in_image
     labels = given["parcellation"]
     some = np.zeros_like(labels.array)
-    some[30:36, 30:60, 40:60] = labels.array[30:36, 30:60, 40:60]
+    box = (slice(30, 34), slice(36, 52), slice(44, 54))
+    some[box] = labels.array[box]
     some[labels.array == 16] = 16
-    made = phantom(given["volume"], PhantomOptions(tubes=300, diameter=2.0), parcellation=labels.like(some))
+    made = phantom(given["volume"], PhantomOptions(tubes=150, diameter=2.0), parcellation=labels.like(some))
     assert 0 < len(made.tubes) < 100
-    assert any(f"There was room for {len(made.tubes)} of 300 tubes" in note for note in made.provenance.notes)
+    assert any(f"There was room for {len(made.tubes)} of 150 tubes" in note for note in made.provenance.notes)
 
 
 def test_it_can_be_stopped():
