@@ -145,7 +145,7 @@ def _add_quality(report: Report, result: PVSResult) -> None:
 
 
 def _verdict(row: dict[str, Any]) -> str:
-    value = f"{row['value']:.4g}" if isinstance(row["value"], float) else str(row["value"])
+    value = f"{round(row['value'], 3):.4g}" if isinstance(row["value"], float) else str(row["value"])
     verdict = f" ({row['verdict']})" if row["verdict"] else ""
     return f"{value} {row['unit']}".strip() + f"{verdict}. {row['meaning']}"
 
