@@ -110,10 +110,33 @@ def draw_interactive_seg(axes: Axes) -> None:
     axes.scatter(*inside.T, s=120, color=ORANGE, edgecolors=NIGHT, linewidths=1.8, zorder=7)
 
 
+def draw_pvs_segment(axes: Axes) -> None:
+    """An axial slice of the brain whose white matter is crossed by thin spaces that run towards the ventricles."""
+    axes.fill(*outline((0.5, 0.5), (0.40, 0.45), (0, 0.015)).T, color=PALE, lw=0)
+    axes.fill(*outline((0.5, 0.5), (0.365, 0.415), (0, 0.015)).T, color=NIGHT, lw=0)
+    folds = (0, 0.02, 0, 0, 0, 0, 0, 0, 0, 0, 0.022)
+    axes.fill(*outline((0.5, 0.5), (0.335, 0.385), folds).T, color="#5d7793", lw=0)  # cortex
+    axes.fill(*outline((0.5, 0.5), (0.275, 0.325), folds).T, color="#b9cadb", lw=0)  # white matter
+    axes.plot([0.5, 0.5], [0.125, 0.3], color=NIGHT, lw=2.5)
+    axes.plot([0.5, 0.5], [0.7, 0.875], color=NIGHT, lw=2.5)
+    for side in (-1, 1):
+        ventricle = outline((0, 0), (0.034, 0.115), (0.25, 0.1))
+        turn = np.deg2rad(-14)
+        turned = ventricle @ np.array([[np.cos(turn), np.sin(turn)], [-np.sin(turn), np.cos(turn)]])
+        axes.fill(*(turned * (side, 1) + (0.5 + 0.055 * side, 0.5)).T, color=NIGHT, lw=0)
+        for angle, near, far in ((62, 0.13, 0.25), (38, 0.11, 0.235), (12, 0.10, 0.22), (-14, 0.10, 0.225),
+                                 (-40, 0.115, 0.24), (-64, 0.14, 0.26)):  # fmt: skip
+            along = np.linspace(near, far, 30)
+            bend = np.deg2rad(angle) + 1.6 * (along - near)
+            x, y = 0.5 + side * (0.05 + along * np.cos(bend)), 0.5 + 1.15 * along * np.sin(bend)
+            curve(axes, x, y, ORANGE, 2.8)
+
+
 ICONS: dict[str, Callable[[Axes], None]] = {
     "DeepMRI.png": draw_deep_mri,
     "IVIMFit/Resources/Icons/IVIMFit.png": draw_ivim_fit,
     "InteractiveSeg/Resources/Icons/InteractiveSeg.png": draw_interactive_seg,
+    "PVSSegment/Resources/Icons/PVSSegment.png": draw_pvs_segment,
 }
 
 

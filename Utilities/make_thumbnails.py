@@ -13,6 +13,8 @@ sys.path.insert(0, str(ROOT))
 from DeepMRILib.figures import Panel, oriented
 from DeepMRILib.interactive.phantom import lesion_phantom
 from DeepMRILib.ivim.phantom import PhantomOptions, make_phantom
+from DeepMRILib.pvs.phantom import phantom
+from DeepMRILib.pvs.phantom_options import PhantomOptions as PVSPhantomOptions
 from DeepMRILib.volume import Volume
 
 WIDTH, HEIGHT = 260, 280
@@ -53,6 +55,29 @@ def lesions(target: Path) -> None:
     figure.savefig(target, dpi=100, facecolor="black")
 
 
+def head_with_spaces(target: Path) -> None:
+    """The axial slice of the generated head that holds most of its tubes, with these painted."""
+    from matplotlib.figure import Figure
+
+    made = phantom(options=PVSPhantomOptions())
+    image, truth = oriented(made.images["t1"]), oriented(made.truth)
+    tubes = truth.array > 0
+    middle = int(np.argmax(tubes.sum(axis=(0, 1))))
+    nearby = tubes[..., max(middle - 2, 0) : middle + 3].any(axis=2)
+    figure = Figure(figsize=(WIDTH / 100, HEIGHT / 100), facecolor="black")
+    axes = figure.add_axes((0, 0, 1, 1))
+    high = float(np.percentile(image.array, 99.5))
+    axes.imshow(image.array[..., middle], cmap="gray", vmin=0, vmax=high, interpolation="bilinear")
+    painted = np.zeros((*nearby.shape, 4))
+    painted[nearby] = (1.0, 0.62, 0.26, 1.0)
+    axes.imshow(painted, interpolation="nearest")
+    rows = image.array.shape[0]
+    half = rows * WIDTH / HEIGHT / 2
+    axes.set(xlim=(image.array.shape[1] / 2 - half, image.array.shape[1] / 2 + half), ylim=(rows, 0))
+    axes.set_axis_off()
+    figure.savefig(target, dpi=100, facecolor="black")
+
+
 def _extremes(rows: np.ndarray, columns: np.ndarray) -> list[tuple[float, float]]:
     """A little inside the outermost pixels on four sides."""
     middle = np.array([rows.mean(), columns.mean()])
@@ -89,3 +114,4 @@ def draw(panels: list[Panel], target: Path) -> None:
 if __name__ == "__main__":
     abdomen_phantom(ROOT / "IVIMFit" / "Resources" / "Icons" / "IVIMFitAbdomenPhantom.png")
     lesions(ROOT / "InteractiveSeg" / "Resources" / "Icons" / "InteractiveSegLesion.png")
+    head_with_spaces(ROOT / "PVSSegment" / "Resources" / "Icons" / "PVSSegmentPhantom.png")

@@ -74,7 +74,7 @@ def addMachineSettings(
         onChanged: called when the user has changed one.
     """
     known = {setting.name: setting for setting in settings(job.options_type) if setting.name in MACHINE_SETTINGS}
-    if any(item.kind in ("model", "network") for item in job.inputs):
+    if not job.stores and any(item.kind in ("model", "network") for item in job.inputs):
         known.setdefault("model_folder", MODEL_FOLDER)
     rows = {}
     for setting in known.values():

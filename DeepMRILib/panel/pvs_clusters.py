@@ -16,9 +16,8 @@ from DeepMRILib.panel.pvs_views import jumpTo
 MOST_ROWS = 300
 """The largest; thousands of rows would make the sliders jerk. The table of the scene has them all."""
 COLUMNS = ("cluster", "region", "volume", "length")
-WIDTHS, LETTER = {0: 5, 2: 7, 3: 6}, 9
-"""Letters of the columns that hold numbers, and pixels of a letter."""
-
+WIDTHS, LETTER, ROW_HEIGHT = {0: 5, 2: 7, 3: 6}, 9, 22
+"""Letters of the columns that hold numbers, pixels of a letter and of a row."""
 _UNKNOWN = object()
 """What is shown before the panel has looked, and after the user was elsewhere."""
 
@@ -37,6 +36,7 @@ class ClusterList:
         self._table.setColumnCount(len(COLUMNS))
         self._table.setHorizontalHeaderLabels([_("No."), _("Region"), _("mm³"), _("mm")])
         self._table.verticalHeader().setVisible(False)
+        self._table.verticalHeader().setDefaultSectionSize(ROW_HEIGHT)
         self._table.horizontalHeader().setSectionResizeMode(1, qt.QHeaderView.Stretch)
         for column, letters in WIDTHS.items():  # to measure the contents at each change would take seconds
             self._table.horizontalHeader().setSectionResizeMode(column, qt.QHeaderView.Fixed)

@@ -22,6 +22,7 @@ from DeepMRILib.mrml.nodes import isNode, nodeName
 from DeepMRILib.mrml.pvs_inputs import likelyT1, segmentInputs
 from DeepMRILib.mrml.pvs_record import PVSNodes
 from DeepMRILib.mrml.transaction import transaction
+from DeepMRILib.options import settings
 from DeepMRILib.panel.pvs_network import ENGINE
 from DeepMRILib.panel.pvs_views import showOverlay
 from DeepMRILib.panel.task import JobTask
@@ -33,8 +34,9 @@ from DeepMRILib.volume import Volume
 NETWORK_PACKAGES = ("safetensors>=0.4",)
 SLIDERS = {"threshold", "min_size"}
 """Settings that have a slider instead of a row: they can be changed after the run, too."""
-OF_VESSELNESS = {"filter", "scales", "low", "ventricle_distance", "max_size", "max_width"}
 OF_NETWORKS = {"intensity", "flips", "half", "device"}
+OF_BOTH = {"engine", "max_outside", "register_flair"}
+"""All others are settings of vesselness."""
 
 Labels = vtkMRMLSegmentationNode | vtkMRMLLabelMapVolumeNode | vtkMRMLScalarVolumeNode | None
 
@@ -99,7 +101,8 @@ class PVSSegmentTask(JobTask):
 
     def irrelevant(self, parameters: Any) -> Collection[str]:
         """What has a slider, and the settings of the other engine."""
-        others = OF_VESSELNESS if self.needsTorch(parameters) else OF_NETWORKS
+        known = {setting.name for setting in settings(SegmentOptions)}
+        others = known - OF_NETWORKS - OF_BOTH if self.needsTorch(parameters) else OF_NETWORKS
         registration = {"register_flair"} if parameters.flairVolume is None else set()
         return SLIDERS | others | registration
 
