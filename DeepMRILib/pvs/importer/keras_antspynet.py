@@ -38,12 +38,16 @@ def antspynet_graph(file: Hdf5) -> Graph:
     images = convs[0]["kernel"].shape[3]
     expected = list(kernels(images))
     shapes = [conv["kernel"].shape for conv in convs]
-    if shapes != expected or len(norms) != len(expected) - 1 or any("bias" in conv for conv in convs[:-1]):
+    fits = [array.shape == shape[-1:] for norm, shape in zip(norms, expected, strict=False) for array in norm.values()]
+    fits += ["bias" not in conv for conv in convs[:-1]]
+    if images not in {1, 2} or shapes != expected or len(norms) != len(expected) - 1 or not all(fits):
         raise WeightsError(
             "The file holds weights without the model that they belong to, and they are not those of SHIVA's v1 "
             f"network ({len(convs)} convolutions of {len(expected)}). Save the whole model: model.save(file)."
         )
-    return v1_graph([conv["kernel"] for conv in convs], norms, convs[-1].get("bias"))
+    if any((norm["moving_variance"] <= -EPSILON).any() for norm in norms):
+        raise WeightsError("The network's batch normalisations have negative variances: the file is damaged.")
+    return v1_graph([conv["kernel"] for conv in convs], norms, convs[-1].get("bias"), GRID)
 
 
 def _stored(file: Hdf5) -> tuple[list[Arrays], list[Arrays]]:

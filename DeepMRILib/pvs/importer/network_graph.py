@@ -86,7 +86,7 @@ class ImageNetwork(torch.nn.Module):
     def forward(self, *images: Tensor) -> Tensor | tuple[Tensor, ...]:
         """Outputs (n, c, x, y, z) for images (n, c, x, y, z); what has no spatial axes stays as it is."""
         last = self.network.layout == "last"
-        with torch.inference_mode():
+        with torch.no_grad():
             made = self.network(*[_move(image, 1, -1) if last else image for image in images])
             made = (made,) if isinstance(made, Tensor) else made
             moved = tuple(_move(value, -1, 1) if last else value for value in made)

@@ -51,12 +51,19 @@ def _threshold(inputs: Sequence[Tensor], attributes: Attributes) -> Tensor:
     return y if attributes.get("most") is None else y.clamp(max=float(attributes["most"]))
 
 
+def _axis(x: Tensor, attributes: Attributes) -> int:
+    axis = int(attributes.get("axis", -1))
+    if not -x.ndim <= axis < x.ndim:  # PyTorch's meta device would take it
+        raise ValueError(f"axis {axis} of {x.ndim}")
+    return axis
+
+
 def _softmax(inputs: Sequence[Tensor], attributes: Attributes) -> Tensor:
-    return torch.softmax(inputs[0], dim=int(attributes.get("axis", -1)))
+    return torch.softmax(inputs[0], dim=_axis(inputs[0], attributes))
 
 
 def _log_softmax(inputs: Sequence[Tensor], attributes: Attributes) -> Tensor:
-    return torch.log_softmax(inputs[0], dim=int(attributes.get("axis", -1)))
+    return torch.log_softmax(inputs[0], dim=_axis(inputs[0], attributes))
 
 
 def _softplus(x: Tensor) -> Tensor:

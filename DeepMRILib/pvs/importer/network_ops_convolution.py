@@ -155,6 +155,8 @@ def _max_pool(inputs: Sequence[Tensor], attributes: Attributes) -> Tensor:
 
 def _average_pool(inputs: Sequence[Tensor], attributes: Attributes) -> Tensor:
     """The mean of each ``size`` voxels; padded zeros are counted only with ``count_pads``."""
+    if inputs[0].dtype == torch.float16 and inputs[0].device.type == "cpu":  # which PyTorch cannot
+        return _average_pool([inputs[0].float()], attributes).half()
     x = _first(inputs[0], attributes)
     dims = x.ndim - 2
     size = _numbers(attributes, "size", dims)
