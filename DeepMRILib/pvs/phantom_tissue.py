@@ -53,8 +53,10 @@ def room_of_image(image: NDArray, brain: NDArray, affine: NDArray, *, dark_fluid
     fluid = inner & (depth > _DEEP_MM) & ~beyond(flat, low)
     pieces, _ = ndimage.label(ndimage.binary_opening(fluid))
     sizes = np.bincount(pieces.ravel()) * np.prod(spacing)
-    large = np.flatnonzero(sizes >= _LEAST_VENTRICLE_MM3)
-    ventricles = np.isin(pieces, large[large > 0])
+    sizes[0] = 0
+    # cisterns are deep too, and smaller than the ventricles, which may come in two pieces
+    large = np.flatnonzero((sizes >= _LEAST_VENTRICLE_MM3) & (sizes >= sizes.max() / 4))
+    ventricles = np.isin(pieces, large)
     return Room(white & _above(ventricles, affine), np.zeros_like(white), ventricles, affine)
 
 
