@@ -13,7 +13,8 @@ white matter by brightness where there are none).
   "chosen": threshold and smallest size with the best F1 on generated heads of other seeds, never on the images here.
 - A real T1 has perivascular spaces of its own, which count as false here. So each engine also looks at the T1 without
   tubes: what it marks there is listed (it may be real), and each score is given both ways, over all voxels and without
-  the voxels that the engine marks (above its threshold) in the T1 without tubes ("new").
+  the voxels that the engine marks (above its threshold) in the T1 without tubes ("new"). The truth lies between: "all"
+  counts real spaces as false, "new" forgives every false one that has nothing to do with the tubes.
 """
 
 from __future__ import annotations
