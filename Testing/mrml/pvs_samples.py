@@ -59,7 +59,11 @@ def result(options: RelabelOptions | None = None) -> PVSResult:
     affine = np.eye(4)
     affine[:3, 3] = (-80.0, -107.0, -88.0)
     made = Provenance(
-        "pvs.segment", "tubes of a test", {**vars(options), "engine": "vesselness"}, seconds={"segment": 3.2}
+        "pvs.segment",
+        "tubes of a test",
+        {**vars(options), "engine": "vesselness"},
+        seconds={"segment": 3.2},
+        inputs={"images": ["t1"], "brain_mask": "given", "regions": "parcellation"},
     )
     return PVSResult(
         provenance=made,
