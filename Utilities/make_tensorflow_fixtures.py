@@ -6,6 +6,11 @@ keras (2.21, 2.21 and 3.15 made the stored files)::
     python make_tensorflow_fixtures.py FOLDER            # every network, by Keras 2, Keras 3 and plain TensorFlow
     python make_tensorflow_fixtures.py --stored FOLDER   # the few small ones of Testing/data/pvs, as zip files
 
+``transposed_keras3_tf2onnx.onnx`` is the same network as Keras 2 writes it, by tf2onnx 1.17::
+
+    python -m tf2onnx.convert --saved-model FOLDER/transposed_keras2 --output FILE --opset 17 --tag serve \\
+        --signature_def serving_default
+
 Each network NAME becomes a folder (or a zip file) and NAME_io.npz with inputs (in:NAME) and outputs (out:NAME) under
 the names of the signature. Weights are random.
 """

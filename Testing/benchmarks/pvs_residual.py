@@ -25,16 +25,17 @@ def filters(levels: int, base: int, growth: float) -> list[int]:
 
 
 def weights(counts: list[int], seed: int = 0) -> Weights:
-    """Random weights that keep the values' size; kernels (x, y, z, in, out) as TensorFlow has them."""
+    """Random weights that neither raise nor lower what is small; kernels (x, y, z, in, out) as TensorFlow has them."""
     rng = np.random.default_rng(seed)
     made: Weights = {}
 
     def kernel(name: str, size: int, inputs: int, outputs: int) -> None:
-        scale = np.sqrt(2 / (size**3 * inputs))
+        scale = np.sqrt(1 / (size**3 * inputs))
         made[f"{name}/kernel"] = (rng.normal(size=(size,) * 3 + (inputs, outputs)) * scale).astype(np.float32)
 
     def norm(name: str, count: int) -> None:
-        made[f"{name}/gamma"] = rng.uniform(0.8, 1.2, count).astype(np.float32)
+        # A second convolution adds to its block's short cut: a half of its size, so that sums do not grow.
+        made[f"{name}/gamma"] = (rng.uniform(0.8, 1.2, count) * (0.5 if name.endswith("b") else 1)).astype(np.float32)
         for part in ("beta", "mean"):
             made[f"{name}/{part}"] = (rng.normal(size=count) * 0.1).astype(np.float32)
         made[f"{name}/variance"] = rng.uniform(0.8, 1.2, count).astype(np.float32)

@@ -19,11 +19,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from DeepMRILib.errors import WeightsError
-from DeepMRILib.pvs.importer.graph import MOST_STEPS, Graph, Port, Step
+from DeepMRILib.pvs.importer.graph import Graph, Port, Step
 from DeepMRILib.pvs.importer.network_ops import OPS
 
 MOST_ELEMENTS = 1 << 31
 """Of a value of the network (8 GB in float32)."""
+MOST_TRIED = 6000
+"""Operations in all: PyTorch takes some 0.2 ms to try one."""
 MOST_KNOWN = 1 << 26
 """Of a value that is computed while the file is read."""
 MOST_EXTRA = 256 << 20
@@ -71,6 +73,7 @@ class Trace:
         self._values: dict[str, Value] = {}
         self._names: set[str] = set()
         self._work = 0
+        self._tried = 0
 
     def port(self, name: str, shape: Sequence[int]) -> Value:
         """An input of the network, of float32."""
@@ -103,18 +106,23 @@ class Trace:
         Raises:
             WeightsError: it cannot be computed from these shapes, or its result is unbelievably large.
         """
-        if len(self._steps) >= MOST_STEPS:
-            raise WeightsError(f"The network has more than {MOST_STEPS} steps.")
+        self._tried += 1
+        if self._tried > MOST_TRIED:
+            raise WeightsError(
+                f"The network has more than {MOST_TRIED} operations; networks at hand have a few hundred."
+            )
         try:
             made = OPS[op]([value.meta for value in inputs], attributes)
         except _FAULTS as error:
-            shapes = " and ".join(str(list(value.shape)) for value in inputs)
-            raise WeightsError(f"{name} cannot be computed from {shapes or 'nothing'}: {_short(error)}.") from error
+            raise self._fault(name, inputs, error) from error
         metas = [made] if isinstance(made, Tensor) else list(made)
         elements = sum(meta.numel() for meta in metas)
         if elements > self._most or len(metas) > MOST_PIECES:
             raise WeightsError(f"{name} would have {elements} numbers, which no network at hand has.")
-        known = self._computed(op, inputs, attributes, elements)
+        try:
+            known = self._computed(op, inputs, attributes, elements)
+        except _FAULTS as error:
+            raise self._fault(name, inputs, error) from error
         values = []
         for index, meta in enumerate(metas):
             value = self._value(name, meta, inputs, known[index] if known else None)
@@ -203,6 +211,10 @@ class Trace:
         final = tuple(value.name for value in outputs.values())
         arrays = {value.name: value.known.numpy() for value in weights}
         return Graph(tuple(ports), final, tuple(reversed(steps)), arrays, layout)
+
+    def _fault(self, name: str, inputs: Sequence[Value], error: Exception) -> WeightsError:
+        shapes = " and ".join(str(list(value.shape)) for value in inputs)
+        return WeightsError(f"{name} cannot be computed from {shapes or 'nothing'}: {_short(error)}.")
 
     def _computed(self, op: str, inputs: Sequence[Value], attributes: Any, elements: int) -> list[Tensor] | None:
         """The results, where all inputs are known and neither they nor the results are large."""

@@ -6,7 +6,7 @@ Nothing of the file is executed: its operations are translated, and what is not 
 from __future__ import annotations
 
 import mmap
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _MOST_BYTES = 2 << 30
-_FREE_SIZES = ((64, 96), (256, 320), (512, 640))
-"""Sizes that are tried where the file leaves them open: a network that halves its image often needs a large one."""
 _FAULTS = (DamagedError, KeyError, IndexError, ValueError, TypeError, ArithmeticError, MemoryError, RecursionError)
 
 
@@ -196,49 +194,10 @@ def _fits(expected: Sequence[int | None] | None, found: Sequence[int]) -> bool:
 
 
 def _any_size(content: Content) -> Graph:
-    """The graph, for any batch and any open size if its steps are the same for two of each."""
-    from DeepMRILib.pvs.importer.network_trace import MOST_ELEMENTS, Trace, same
+    from DeepMRILib.pvs.importer.network_sizes import any_size
+    from DeepMRILib.pvs.importer.network_trace import Trace
 
-    shapes = [port.shape for port, _ in content.ports]
-    open_sizes = any(None in sizes[1:] for sizes in shapes)
-
-    most = MOST_ELEMENTS << (10 if open_sizes else 0)
-
-    def traced(batch: int, size: int, kept: Sequence[Sequence[int | None]]) -> Graph:
-        filled = [[_size(axis, n, batch, size) for axis, n in enumerate(sizes)] for sizes in shapes]
-        return lowered(content, Trace(list(content.outputs), most), filled, kept)
-
-    one = [[1 if axis == 0 and n is None else n for axis, n in enumerate(sizes)] for sizes in shapes]
-    choices = _FREE_SIZES if open_sizes else ((0, 0),)
-    graph, (size, other) = _first_possible(lambda size: traced(1, size, shapes), choices)
-    try:
-        if same(graph, traced(2, other, shapes)):
-            return graph
-    except WeightsError:
-        # A network for single images cannot be given two; whatever else fails, fails below too.
-        pass
-    if open_sizes and not same(graph, traced(1, other, shapes)):
-        raise WeightsError(
-            "The network takes images of any size and computes with that size, which is not read. "
-            "Export it with a fixed input size."
-        )
-    return traced(1, size, one)
-
-
-def _first_possible(
-    traced: Callable[[int], Graph], choices: Sequence[tuple[int, int]]
-) -> tuple[Graph, tuple[int, int]]:
-    """The graph for the first of the sizes that it can be computed for."""
-    size, *others = choices
-    if not others:
-        return traced(size[0]), size
-    try:
-        return traced(size[0]), size
-    except WeightsError:
-        return _first_possible(traced, others)
-
-
-def _size(axis: int, given: int | None, batch: int, free: int) -> int:
-    if given is not None:
-        return given
-    return batch if axis == 0 else free
+    return any_size(
+        lambda sizes, shapes, most: lowered(content, Trace(list(content.outputs), most), sizes, shapes),
+        [port.shape for port, _ in content.ports],
+    )

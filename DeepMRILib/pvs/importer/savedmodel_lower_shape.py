@@ -133,6 +133,8 @@ def _gather(call: Call) -> Value:
     flat = call.integers(1)
     if x.rank == 0 or any(not 0 <= index < x.shape[axis] for index in flat):
         raise call.refused("it takes what is not there")
+    if indices.ndim == 0:
+        return call.step("squeeze", call.step("gather", x, axis=axis, indices=flat), axes=[axis])
     return call.step("gather", x, axis=axis, indices=indices.tolist())
 
 
