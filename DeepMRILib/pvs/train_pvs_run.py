@@ -31,7 +31,7 @@ from DeepMRILib.tables import Table
 from DeepMRILib.weight_files import load_torch_file
 
 STEPS_PER_EPOCH = 100
-HELD_OUT = 10**15
+HELD_OUT = 10**18
 """Seeds of the patches held out begin here."""
 APART = 10**8
 """Patches of one seed of the settings before those of the next."""
@@ -55,7 +55,8 @@ def trained(options: TrainOptions, labels: Path | None, progress: Progress | Non
     devices.seed_everything(options.seed)
     design = {"channels": list(options.channels), "images": 1, "bottom": 2, "normalised": not options.start}
     network = build_network(design)
-    start = _take_weights(network, options)
+    start = _started_from(options)
+    _take_weights(network, start)
     model = channels_last(Averaged(network), half_type(device))
     held_out = PatchSet(heads.held_out, HELD_OUT + options.seed * options.held_out, options.held_out, options.patch)
     learned = _learn(model, _Lesson(heads, held_out, options, device, start), part(progress, 0.03, 0.98))
@@ -77,24 +78,33 @@ class _Made:
     network: torch.nn.Module
     design: dict[str, Any]
     scores: Table
-    start: str
+    start: TrainedNetwork | None
 
 
-def _take_weights(network: torch.nn.Module, options: TrainOptions) -> str:
-    """Put the weights of another network in; their SHA-256, empty where there is none."""
+def _started_from(options: TrainOptions) -> TrainedNetwork | None:
+    """The network to go on from, if there is one."""
     if not options.start:
-        return ""
+        return None
     other = TrainedNetwork.load(Path(options.start) if Path(options.start).exists() else options.start)
     if list(other.design.get("channels", ())) != list(options.channels):
         raise InputError(
             f"The network {other.name} has {other.design.get('channels')} channels, and {list(options.channels)} are "
             "set. Set the same, or start from another network."
         )
+    return other
+
+
+def _take_weights(network: torch.nn.Module, other: TrainedNetwork | None) -> None:
+    if other is None:
+        return
     try:
         network.load_state_dict({name: torch.from_numpy(array) for name, array in other.state().items()})
     except RuntimeError as error:
         raise WeightsError(f"The weights of {other.name} do not fit its design. Get the model again.") from error
-    return other.provenance.weights_sha256 or ""
+
+
+def _sha256(start: TrainedNetwork | None) -> str:
+    return "" if start is None else start.provenance.weights_sha256 or ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,7 +115,7 @@ class _Lesson:
     held_out: PatchSet
     options: TrainOptions
     device: str
-    start: str
+    start: TrainedNetwork | None
 
 
 def _ready(patches: PatchSet) -> list[tuple[torch.Tensor, torch.Tensor]]:
@@ -119,7 +129,12 @@ def _learn(model: Averaged, lesson: _Lesson, progress: Progress) -> _Learned:
     epochs = max(1, round(options.steps / per_epoch))
     wanted = epochs * per_epoch * options.batch
     data = PatchSet(heads.training, options.seed * APART, min(max(10 * wanted, 1000), APART), options.patch)
-    same = {"heads": heads.digest, "generator": str(GENERATOR), "patch": str(options.patch), "start": lesson.start}
+    same = {
+        "heads": heads.digest,
+        "generator": str(GENERATOR),
+        "patch": str(options.patch),
+        "start": _sha256(lesson.start),
+    }
     with _checkpoint(options) as checkpoint:
         deadline = _Deadline(options.hours, progress)
         try:
@@ -230,7 +245,7 @@ def _result(of: _Made, seconds: float, device: str) -> TrainedNetwork:
         seed=options.seed,
         device=device,
         seconds={"train": seconds},
-        inputs={"heads": list(heads.names), "start_sha256": of.start, "generator": GENERATOR},
+        inputs={"heads": list(heads.names), "start_sha256": _sha256(of.start), "generator": GENERATOR},
         notes=(*learned.notes, *heads.notes),
     )
     return TrainedNetwork(
@@ -239,7 +254,8 @@ def _result(of: _Made, seconds: float, device: str) -> TrainedNetwork:
         design=of.design,
         weights={FOLD + name: value.numpy(force=True).astype(dtype) for name, value in state.items()},
         training_data=f"{steps * options.batch} generated patches of {options.patch} mm in parts of "
-        f"{heads.in_words}; all perivascular spaces are drawn, none is a patient's.",
+        f"{heads.in_words}; all perivascular spaces are drawn, none is a patient's."
+        + (f" Before that, as {of.start.name}: {of.start.training_data}" if of.start else ""),
         metrics=_metrics(of.scores),
         history=Table.from_rows(learned.history),
         scores=of.scores,

@@ -264,6 +264,7 @@ def test_a_training_goes_on_from_another_network(quick: TrainedNetwork, tmp_path
     network = a_training(steps=1, start=str(folder), learning_rate=1e-8, half_weights=False)
     near = [np.abs(network.state()[name] - array).max() for name, array in quick.state().items()]
     assert max(near) < 1e-5
+    assert network.training_data.endswith(f"Before that, as example: {quick.training_data}")
     with pytest.raises(InputError, match=r"has \[2, 4\] channels"):
         a_training(start=str(folder), channels=(2, 5))
 
