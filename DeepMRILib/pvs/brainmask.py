@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from DeepMRILib.errors import InputError
 from DeepMRILib.pvs.brainmask_tissue import evened, largest_part, tissue_in
 from DeepMRILib.pvs.conform import SIDE, conformed_affine
 from DeepMRILib.pvs.resample import Shape, onto
@@ -15,6 +16,9 @@ from DeepMRILib.volume import Volume
 
 STEP = 2.0
 """Voxels in mm of the grid in which the brain is looked for."""
+_SMALLEST_HEAD = 2.0e5
+"""mm3."""
+_NOTHING = "No brain was found in the image. Give a brain mask, or check that the image shows a whole head."
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,6 +39,17 @@ class BrainField:
             return onto(self.values.view(np.uint8), self.affine, affine, shape, order=0).view(bool)
         return onto(self.values, self.affine, affine, shape, order=1) > 0.5
 
+    def reach(self, affine: NDArray) -> tuple[NDArray, Shape]:
+        """First voxel (3,) and shape of the part of a grid that holds all of the brain."""
+        inside = self.values if self.values.dtype == bool else self.values > 0.5
+        lines = [np.flatnonzero(inside.any(axis=others)) for others in ((1, 2), (0, 2), (0, 1))]
+        ends = [(line[0] - 1.0, line[-1] + 1.0) for line in lines]
+        corners = np.array(np.meshgrid(*ends, [1.0], indexing="ij")).reshape(4, -1)
+        there = np.linalg.solve(affine, self.affine @ corners)[:3]
+        first = np.floor(there.min(axis=1)).astype(int)
+        size = np.ceil(there.max(axis=1)).astype(int) - first + 1
+        return first, (int(size[0]), int(size[1]), int(size[2]))
+
 
 def approximate_brain(volume: Volume, fluid_bright: bool = False) -> BrainField:
     """The brain of a head, roughly, on a grid of 2 mm; of an image that shows only a brain, all that is not 0."""
@@ -43,8 +58,19 @@ def approximate_brain(volume: Volume, fluid_bright: bool = False) -> BrainField:
     shape = (int(SIDE // STEP),) * 3
     inside = _stripped(volume, affine, shape)
     if inside is None:
-        inside = found_in(onto(volume.array, volume.affine, affine, shape, order=1, antialias=True), fluid_bright)
+        inside = found_in(
+            onto(_from_zero(volume.array), volume.affine, affine, shape, order=1, antialias=True), fluid_bright
+        )
     return BrainField(ndimage.gaussian_filter(inside.astype(np.float32), 0.7), affine)
+
+
+def _from_zero(array: NDArray) -> NDArray:
+    """An image whose air is about 0: as it is, or lifted by its least value where much of it is negative."""
+    some = array[tuple(slice(None, None, max(1, n // 64)) for n in array.shape)].astype(np.float32)
+    some = some[np.isfinite(some)]
+    low = float(np.percentile(some, 5)) if some.size else 0.0
+    # values in standard deviations, say; a few negative ones are an interpolation's
+    return array if low >= 0 else array.astype(np.float32) - np.float32(some.min())
 
 
 def _stripped(volume: Volume, affine: NDArray, shape: Shape) -> NDArray | None:
@@ -59,8 +85,12 @@ def _stripped(volume: Volume, affine: NDArray, shape: Shape) -> NDArray | None:
 
 def found_in(head: NDArray, fluid_bright: bool = False) -> NDArray:
     """The brain in a head (i, j, k) along R, A, S in voxels of 2 mm."""
+    if not (head > 0).any():
+        raise InputError(_NOTHING)
     dark, bright = np.percentile(head[head > 0], (2, 98))
     solid = largest_part(ndimage.binary_opening(head > dark + 0.1 * (bright - dark), iterations=2))
+    if solid.sum() * STEP**3 < _SMALLEST_HEAD:
+        raise InputError(_NOTHING)
     possible, centre = _possible(solid)
     head = evened(head, solid, 30.0 / STEP)
     ball = solid & (_away(head.shape, centre) * STEP < 50.0)

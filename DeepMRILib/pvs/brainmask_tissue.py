@@ -36,6 +36,8 @@ def tissue_in(head: NDArray, outline: NDArray, possible: NDArray, step: float) -
     outline, possible = outline[where], possible[where]
     even = evened(head[where], outline & possible, _EVEN / step)
     core = ndimage.binary_erosion(possible, iterations=round(_CORE / step))
+    if not (core & outline).any():
+        return possible & outline
     fluid, grey, white = class_means(even[core & outline])
     tissue = outline & (even > fluid + 0.45 * (grey - fluid)) & (even < 1.4 * white)
     skin = outline & ~ndimage.binary_erosion(outline, iterations=round(_SKIN / step), border_value=1)

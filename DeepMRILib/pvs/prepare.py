@@ -63,7 +63,7 @@ def prepare(
     checks.check_brain_volume(int(brain.sum()), native.voxel_volume, whose)
     notes += _about(found, brain, native)
     report(0.4, "Resampling to 1 mm")
-    affine = box_affine(conformed_affine(native.affine, native.shape), field.on)
+    affine = box_affine(conformed_affine(native.affine, native.shape), field)
     inside = field.on(affine, BOX)
     boxed: dict[Modality, NDArray] = {main: _boxed(native, affine)}
     moved, fit = None, None

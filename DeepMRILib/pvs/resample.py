@@ -12,9 +12,6 @@ _CONTEXT = 14
 """Voxels around a part that are read with it: the cubic spline's filter falls to 1e-8 over so many."""
 _SAME = 1e-3
 """Voxels closer than this lie on each other: affines in float32 files round at about 1e-4 mm."""
-_FWHM = 1.0 / np.sqrt(8.0 * np.log(2.0))
-"""Standard deviation of a Gaussian of full width 1 at half its height."""
-
 Shape = tuple[int, int, int]
 
 
@@ -33,8 +30,7 @@ def onto(
         shape: voxels of the grid wanted.
         order: of the spline: 3 cubic, kept in the range of the image; 1 linear; 0 the nearest voxel, of the type of
             the array (anything else is float32).
-        antialias: blur first along axes that are finer than the grid wanted, by the Gaussian that widens a point from
-            one voxel's width to the other's.
+        antialias: blur first along axes that are finer than the grid wanted, see ``blurred``.
 
     Example:
         >>> line = np.arange(4.0).reshape(4, 1, 1)
@@ -140,10 +136,12 @@ def _spline(turned: NDArray, matrix: NDArray, size: Shape, order: int, antialias
 def blurred(part: NDArray, factor: NDArray) -> NDArray:
     """A float32 image blurred along each axis of which a voxel of the grid wanted spans ``factor`` > 1 voxels.
 
-    A point of one voxel's width (FWHM) becomes one of the other's: sigma^2 = (factor^2 - 1) / (8 ln 2) voxels^2.
+    The Gaussian's sigma is sqrt(factor^2 - 1) / 2 voxels. A line in voxels of 0.5 mm then keeps its sum at 1 mm within
+    10 %, wherever it lies between the voxels; the narrower one that only widens a point from one voxel's width to the
+    other's (0.42 for 0.5) leaves 30 %, and none at all 100 %.
     """
     for axis, times in enumerate(factor):
-        sigma = np.sqrt(max(times**2 - 1.0, 0.0)) * _FWHM
+        sigma = 0.5 * np.sqrt(max(times**2 - 1.0, 0.0))
         if sigma > 0.1:  # less changes no voxel by more than 1e-20 of its neighbour
             part = ndimage.gaussian_filter1d(part, sigma, axis=axis, mode="nearest", output=np.float32)
     return part
