@@ -20,7 +20,7 @@ except ModuleNotFoundError:
 from DeepMRILib.mrml.nodes import isNode
 from DeepMRILib.mrml.pvs_record import recordOf
 from DeepMRILib.mrml.pvs_relabel import relabelSegmentation
-from DeepMRILib.mrml.pvs_sample import SAMPLE_NAME, sampleNodes
+from DeepMRILib.mrml.pvs_sample import SAMPLE_NAME, SMALL, sampleNodes
 from DeepMRILib.mrml.segments import maskFromSegment
 from DeepMRILib.panel.base import JobPanel
 from DeepMRILib.panel.logic import JobLogic
@@ -190,30 +190,29 @@ class PVSSegmentWidget(JobPanel):
 
 
 class PVSSegmentTest(ScriptedLoadableModuleTest):
-    """The module's self test: Reload and Test, or ctest. Networks are tested where PyTorch is installed."""
+    """The module's self test: Reload and Test, or ctest."""
 
     def setUp(self) -> None:
         """Start from a small head with tubes."""
         slicer.mrmlScene.Clear()
-        self.sample = sampleNodes()
+        self.sample = sampleNodes(SMALL)
 
     def runTest(self) -> None:
         """Run all."""
-        for test in (self.test_tubesAreFound,):
-            self.setUp()
-            test()
+        self.setUp()
+        self.test_tubesAreFound()
         self.delayDisplay(_("Test passed"))
 
     def test_tubesAreFound(self) -> None:
-        """Vesselness finds most of the tubes; a higher threshold leaves fewer voxels."""
+        """Vesselness finds most of the tubes; a lower threshold adds voxels."""
         made = PVSSegmentLogic().process(self.sample.t1, parcellation=self.sample.parcellation)
         found = self.mask(made.segmentation)
         truth = maskFromSegment(
             self.sample.truth, self.sample.truth.GetSegmentation().GetNthSegmentID(0), self.sample.t1
         ).array
         self.assertGreater(float((found & (truth > 0)).sum()), 0.3 * float((truth > 0).sum()))
-        relabelSegmentation(made.segmentation, RelabelOptions(threshold=0.9))
-        self.assertLess(int(self.mask(made.segmentation).sum()), int(found.sum()))
+        relabelSegmentation(made.segmentation, RelabelOptions(threshold=0.3))
+        self.assertGreater(int(self.mask(made.segmentation).sum()), int(found.sum()))
         self.assertGreater(made.regionsTable.GetNumberOfRows(), 1)
 
     def mask(self, segmentation: Any) -> Any:

@@ -12,6 +12,7 @@ from DeepMRILib.errors import DeepMRIError
 from DeepMRILib.mrml.pvs import countText
 from DeepMRILib.mrml.pvs_record import recordOf
 from DeepMRILib.mrml.pvs_relabel import Source, relabelSegmentation, sourceFromNodes
+from DeepMRILib.mrml.segment_voxels import SURFACE
 from DeepMRILib.panel.follower import Follower
 from DeepMRILib.panel.timers import onceAfter
 from DeepMRILib.pvs.options import RelabelOptions
@@ -110,7 +111,8 @@ class Labelling:
         started = time.perf_counter()
         if self._label(node, options, surface=False):
             self.seconds = time.perf_counter() - started
-            self._rest.start()
+            if node.GetSegmentation().ContainsRepresentation(SURFACE):
+                self._rest.start()
 
     def _finish(self) -> None:
         """Bring the surfaces up to date."""

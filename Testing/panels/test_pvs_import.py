@@ -190,3 +190,22 @@ def test_a_folder_is_chosen_with_its_button(panel, tmp_path: Path, monkeypatch) 
     assert panel.logic.tasks[1].path == ""
     panel.ui.importFolderButton.click()
     assert panel.ui.importPathEdit.currentPath == panel.logic.tasks[1].path == str(tmp_path)
+
+
+@pytest.mark.torch
+def test_a_network_is_imported_by_the_worker(panel) -> None:
+    """From the click on Import to a network that Apply can use."""
+    pytest.importorskip("torch")
+    pytest.importorskip("h5py")
+    bar, task = panel.widget.sections[1].bar, panel.logic.tasks[1]
+    (path,) = task.job.example_inputs().values()
+    panel.ui.importPathEdit.currentPath = str(path)
+    panel.ui.import_accept_licenceWidget.click()
+    panel.parameters.import_name = "tiny"
+    bar.applyButton.click()
+    assert bar.applyButton.text == "Cancel"
+    panel.wait(lambda: not panel.widget.runner.isBusy(), 300, "the import")
+    assert bar.statusLabel.text.startswith("Imported tiny."), bar.statusLabel.text
+    assert panel.parameters.model == "tiny"
+    assert panel.bar.applyButton.enabled
+    assert not bar.applyButton.enabled

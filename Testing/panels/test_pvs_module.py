@@ -388,3 +388,21 @@ def test_a_large_image_follows_the_slider_smoothly(panel) -> None:
     panel.slide(0.4)
     assert panel.labelling.seconds < 3.0
     assert time.perf_counter() - started < 10.0
+
+
+def test_the_sample_data_is_a_head_with_its_truth(load_module, monkeypatch) -> None:
+    import slicer
+    import slicerapp
+    from slicerapp.sample_data import pressButton
+
+    from DeepMRILib.mrml import pvs_sample
+
+    monkeypatch.setattr(pvs_sample, "SAMPLE", pvs_sample.SMALL)
+    loaded = load_module("PVSSegment")
+    slicerapp.emit_startup_completed()
+    (source,) = (one for one in slicer.modules.sampleDataSources["DeepMRI"] if one.sampleName == "PVSSegmentPhantom")
+    assert Path(source.thumbnailFileName).is_file()
+    pressButton("PVSSegmentPhantom")
+    loaded.enter()
+    assert loaded.logic.getParameterNode().t1Volume.GetName() == "PVSSegmentPhantom"
+    assert slicer.util.getNode("PVSSegmentPhantom truth").GetSegmentation().GetNumberOfSegments() == 1
