@@ -16,7 +16,7 @@ from DeepMRILib.pvs.importer.keras_site import Building, NotUnderstoodError, Opt
 from DeepMRILib.pvs.importer.keras_weights import Path, Weights, is_function
 from DeepMRILib.pvs.importer.lambdas import LambdaRules
 
-MOST_CALLS = 200_000
+MOST_CALLS = 20_000
 _ANY = 16  # a layer that is not read may have as many outputs
 Key = tuple[str, int]
 

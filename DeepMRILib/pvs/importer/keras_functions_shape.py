@@ -50,7 +50,9 @@ def _listed(site: Site) -> list[str]:
 def concat(site: Site) -> str:
     """concat, concatenate."""
     axis = _second(site, "axis")
-    return site.add("concat", *_listed(site), axis=_wholes(0 if axis is None else axis, "axis")[0])
+    if axis is None and site.keras == 3:
+        axis = 0
+    return site.add("concat", *_listed(site), axis=_wholes(axis, "axis")[0])
 
 
 def stack(site: Site) -> str:

@@ -56,7 +56,8 @@ def layer(site: Site) -> str:
     options.expect("rms_scaling", False)
     given: Any = options.get("axis", -1)
     axes = [given] if isinstance(given, int) else list(given)
-    if not axes or any(type(axis) is not int for axis in axes):
+    whole = bool(axes) and all(type(axis) is int for axis in axes)
+    if not whole or axes != sorted(axes) or (min(axes) < 0 <= max(axes)):
         raise NotUnderstoodError(f"axis {str(given)[:60]}")
     made = site.add("normalise", site.input, axes=axes, epsilon=options.number("epsilon", 1e-3))
     return _learned(site, made, axes)

@@ -30,8 +30,11 @@ def read_network(path: str | Path, *, lambdas: Lambdas | None = None, known: boo
     path = Path(path)
     rules = LambdaRules(dict(lambdas or {}), known)
     require("torch", "Importing a network")
-    graph = _read(path, rules)
-    _try(graph)
+    try:
+        graph = _read(path, rules)
+        _try(graph)
+    except (RecursionError, MemoryError) as error:
+        raise WeightsError(f"{path.name} is damaged or not to be trusted: it is nested without end.") from error
     return graph
 
 
