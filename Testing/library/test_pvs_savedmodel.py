@@ -23,7 +23,7 @@ from DeepMRILib.pvs.importer.network_graph import GraphNetwork
 from DeepMRILib.pvs.importer.savedmodel import is_savedmodel, read_savedmodel
 
 DATA = Path(__file__).resolve().parents[1] / "data" / "pvs"
-STORED = sorted(path.stem for path in DATA.glob("*.zip"))
+STORED = sorted(path.name[: -len("_io.npz")] for path in DATA.glob("*_io.npz"))
 SHARED = ["resunet_savedmodel_keras2", "resunet_savedmodel_keras3export"]
 SHARED += ["v1pad_savedmodel_keras2", "v1pad_savedmodel_keras3export"]
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-MOST_MESSAGES = 150_000
+MOST_MESSAGES = 400_000
 """Messages decoded from one file; files of the published kinds need a few ten thousand."""
 
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
