@@ -97,8 +97,12 @@ def relabel(result: PVSResult, options: RelabelOptions | None = None) -> PVSResu
         census=found.census,
         statistics=found.statistics,
         statistics_1mm=boxed.statistics if boxed else result.statistics_1mm,
-        conformed={**result.conformed, **({"segmentation_1mm": boxed.segmentation} if boxed else {})},
+        conformed={**result.conformed, **({"segmentation_1mm": Volume(*_place(boxed.segmentation))} if boxed else {})},
     )
+
+
+def _place(labels: LabelVolume) -> tuple[NDArray, NDArray]:
+    return np.asarray(labels.array), labels.affine
 
 
 def _in_the_box(result: PVSResult, options: RelabelOptions) -> Relabelled | None:

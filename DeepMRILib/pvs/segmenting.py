@@ -19,7 +19,7 @@ from DeepMRILib.pvs.options import RelabelOptions, SegmentOptions
 from DeepMRILib.pvs.prepare import prepare
 from DeepMRILib.pvs.prepared import Prepared
 from DeepMRILib.pvs.regions import depth_shells, regions_of
-from DeepMRILib.pvs.relabel import relabelled
+from DeepMRILib.pvs.relabel import Relabelled, relabelled
 from DeepMRILib.pvs.result import PVSResult
 from DeepMRILib.results import Provenance
 from DeepMRILib.tables import Table
@@ -136,7 +136,7 @@ def _result(found: _Found, seconds: dict[str, float]) -> PVSResult:
         statistics=here.statistics,
         statistics_1mm=at_1mm.statistics,
         qc=Table.from_rows(prepared.qc),
-        conformed={**_conformed(found), "segmentation_1mm": at_1mm.segmentation},
+        conformed={**_conformed(found), "segmentation_1mm": _plain(at_1mm)},
     )
 
 
@@ -153,6 +153,10 @@ def _conformed(found: _Found) -> dict[str, Volume]:
         "probability": found.answer.probability,
     }
     return {f"{name}_1mm": Volume(array, problem.affine) for name, array in arrays.items()}
+
+
+def _plain(found: Relabelled) -> Volume:
+    return Volume(np.asarray(found.segmentation.array), found.segmentation.affine)
 
 
 def _provenance(found: _Found, seconds: dict[str, float]) -> Provenance:

@@ -23,6 +23,26 @@ SMALL = {
     "ivim.squares": ["--size", "10"],
     "interactive.phantom": ["--size", "40", "40", "20", "--spacing", "1.5", "1.5", "3", "--volume", "8"],
     "interactive.train": ["--epochs", "1", "--device", "cpu"],
+    "pvs.phantom": ["--spacing", "2", "2", "2", "--diameter", "1.8", "--tubes", "60"],
+    "pvs.train": [
+        "--steps",
+        "2",
+        "--batch",
+        "1",
+        "--patch",
+        "16",
+        "--channels",
+        "2",
+        "4",
+        "--heads",
+        "1",
+        "--held-out",
+        "2",
+        "--workers",
+        "0",
+        "--device",
+        "cpu",
+    ],
     "ivim.evaluate": ["--methods", "lsq", "bayes", "--snr", "20", "--n", "100", "--squares-size", "10"],
 }
 """Settings that are added to a command so that it takes a moment; the last of two that say the same counts."""
@@ -33,6 +53,7 @@ SHORT = {
 """What is put for some words of the Python examples, for the same reason."""
 LEFT = {
     "InteractiveSeg": ("lesion_python/mask.nii.gz", "both/mask.tsv", "displaced/table.csv"),
+    "PVSSegment": ("found_python/census.csv", "found_t2/segmentation.nii.gz", "agreement/curve.csv"),
     "IVIMFit": ("fit_python/D.nii.gz", "triexp/D_star2.nii.gz", "squares/dwi.nii.gz", "evaluation/report.html"),
 }
 """Some of the files that a module's commands and examples leave."""
@@ -43,6 +64,7 @@ LEFT_BY_NETWORKS = {
         "by_network/mask.nii.gz",
         "imported/model.json",
     ),
+    "PVSSegment": ("network/model.safetensors", "by_network/segmentation.nii.gz"),
     "IVIMFit": ("study/model.safetensors", "net_1/f_sd.nii.gz", "study_python/model.safetensors"),
 }
 

@@ -29,7 +29,17 @@ def interactive_sample() -> None:
     fiducialsFromPoints(synthetic_points(known), "lesion", referenceVolume=image)
 
 
-SAMPLES: dict[str, Callable[[], Any]] = {"IVIMFit": ivim_sample, "InteractiveSeg": interactive_sample}
+def pvs_sample() -> None:
+    from DeepMRILib.mrml.pvs_sample import SMALL, sampleNodes
+
+    sampleNodes(SMALL)
+
+
+SAMPLES: dict[str, Callable[[], Any]] = {
+    "IVIMFit": ivim_sample,
+    "InteractiveSeg": interactive_sample,
+    "PVSSegment": pvs_sample,
+}
 """What puts a module's sample data into the scene."""
 
 
