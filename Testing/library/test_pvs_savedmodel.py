@@ -194,6 +194,35 @@ def test_an_upsampling_that_is_none_is_left_alone(tmp_path: Path):
     assert "repeat" not in {step.op for step in graph.steps}
 
 
+def test_channels_first_gives_the_same_as_last(tmp_path: Path):
+    """Files made on a GPU may have them first; TensorFlow itself cannot run those on a processor."""
+    rng = np.random.default_rng(4)
+    kernel, turned = (rng.normal(size=(3, 3, 3, 2, 4)).astype(np.float32) for _ in range(2))
+    rows = [rng.uniform(0.5, 1.5, 4).astype(np.float32) for _ in range(5)]
+    graphs = {}
+    for layout in ("NCDHW", "NDHWC"):
+        first = layout == "NCDHW"
+        writer = Writer()
+        x = writer.input("image", (-1, 2, 8, 6, 7) if first else (-1, 8, 6, 7, 2))
+        here = {"data_format": layout, "padding": "SAME"}
+        steps = [1, 1, 2, 2, 1] if first else [1, 2, 2, 1, 1]
+        x = writer.add("Conv3D", [x, writer.variable("k", kernel)], strides=steps, dilations=[1] * 5, **here)
+        x = writer.add("BiasAdd", [x, writer.const(rows[0])], data_format="NCHW" if first else "NHWC")
+        more = [writer.const(row) for row in rows[1:]]
+        x = writer.add("FusedBatchNormV3", [x, *more], data_format=layout, is_training=False, epsilon=0.01)
+        x = writer.add("MaxPool3D", [x], ksize=steps, strides=[1] * 5, **here)
+        size = writer.const([1, 2, 8, 6, 7] if first else [1, 8, 6, 7, 2])
+        back = [size, writer.variable("t", turned), x]
+        x = writer.add("Conv3DBackpropInputV2", back, strides=steps, dilations=[1] * 5, **here)
+        writer.outputs["y"] = x
+        graphs[layout] = read_savedmodel(writer.write(tmp_path / layout))
+    assert [graphs[name].layout for name in ("NCDHW", "NDHWC")] == ["first", "last"]
+    image = rng.random((1, 8, 6, 7, 2)).astype(np.float32)
+    (last,) = run(graphs["NDHWC"], image)
+    (first,) = run(graphs["NCDHW"], np.moveaxis(image, -1, 1))
+    np.testing.assert_allclose(np.moveaxis(first, 1, -1), last, atol=1e-5)
+
+
 def test_the_graph_is_plain_data(tmp_path: Path):
     graph = read_savedmodel(unpacked("odd_keras2", tmp_path))
     json.dumps(graph.structure(), allow_nan=False)

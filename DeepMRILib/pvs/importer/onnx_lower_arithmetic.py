@@ -101,12 +101,12 @@ def _cast(call: Call) -> Value:
 
 
 def _clip(call: Call) -> Value:
-    if call.opset < 11:
-        return call.step("clip", call.value(0), low=_plain(call.attribute("min")), high=_plain(call.attribute("max")))
-    x = call.value(0)
-    limits = [call.optional(1), call.optional(2)]
-    if all(limit is None or limit.known is not None for limit in limits):
-        return call.step("clip", x, low=_plain(call.number(1)), high=_plain(call.number(2)))
+    x, limits = call.value(0), [call.optional(1), call.optional(2)]
+    if call.opset < 11 or all(limit is None or limit.known is not None for limit in limits):
+        old = call.opset < 11
+        low, high = (call.attribute(name) if old else call.number(k) for k, name in ((1, "min"), (2, "max")))
+        low, high = _plain(low), _plain(high)
+        return x if low is None and high is None else call.step("clip", x, low=low, high=high)
     for op, limit in zip(("maximum", "minimum"), limits, strict=True):
         x = x if limit is None else call.trace.two(op, x, limit, call.name)
     return x
