@@ -98,7 +98,7 @@ def found_in(head: NDArray, fluid_bright: bool = False) -> NDArray:
     if fluid_bright:  # as dark as bone, so that tissue alone is bright
         head = np.minimum(head, np.maximum(4 * 1.25 * middle - 3 * head, 0))
     outline = ndimage.binary_fill_holes(ndimage.binary_closing(solid, iterations=3) | solid)
-    return tissue_in(head, outline, possible, STEP)
+    return tissue_in(head, outline, possible, STEP, ringed=fluid_bright)
 
 
 def _possible(solid: NDArray) -> tuple[NDArray, NDArray]:

@@ -16,10 +16,10 @@ _SKIN = 8.0
 """mm beneath the skin in which there is no brain."""
 _CLOSE = 5.0
 """mm: narrower gaps than twice this are the brain's furrows."""
-_ALONG = ndimage.generate_binary_structure(3, 1)
+_ALONG, _AROUND = (ndimage.generate_binary_structure(3, reach) for reach in (1, 3))
 
 
-def tissue_in(head: NDArray, outline: NDArray, possible: NDArray, step: float) -> NDArray:
+def tissue_in(head: NDArray, outline: NDArray, possible: NDArray, step: float, *, ringed: bool = False) -> NDArray:
     """The brain's hull, bool (i, j, k), in a head in which tissue is bright and fluid and bone are dark.
 
     Tissue is cut where its bridges from the brain to the scalp, the eyes and the neck are thinnest: a watershed of the
@@ -30,6 +30,7 @@ def tissue_in(head: NDArray, outline: NDArray, possible: NDArray, step: float) -
         outline: bool, the whole head.
         possible: bool, where the brain may lie.
         step: mm.
+        ringed: bright fluid was darkened, so that a thin ring where it meets the bone is as bright as tissue.
     """
     parts = ndimage.find_objects(possible.view(np.uint8))[0]
     where = tuple(slice(max(0, part.start - 8), part.stop + 8) for part in parts)
@@ -39,10 +40,10 @@ def tissue_in(head: NDArray, outline: NDArray, possible: NDArray, step: float) -
     if not (core & outline).any():
         return possible & outline
     fluid, grey, white = class_means(even[core & outline])
-    tissue = outline & (even > fluid + 0.45 * (grey - fluid)) & (even < 1.4 * white)
+    tissue = outline & (even > fluid + (0.75 if ringed else 0.6) * (grey - fluid)) & (even < 1.4 * white)
     skin = outline & ~ndimage.binary_erosion(outline, iterations=round(_SKIN / step), border_value=1)
     kept = _divided(tissue, core, skin | ~possible) & possible
-    inner = largest_part(ndimage.binary_erosion(kept, _ALONG))
+    inner = largest_part(ndimage.binary_erosion(kept, _AROUND if ringed else _ALONG))
     opened = ndimage.binary_dilation(inner, _ALONG, iterations=2, mask=kept)
     closed = ndimage.binary_closing(np.pad(opened, 4), _ball(_CLOSE / step))[4:-4, 4:-4, 4:-4]
     whole = np.zeros(head.shape, dtype=bool)
