@@ -80,6 +80,14 @@ def test_one_channel_moved_by_a_reshape_is_last_too(tmp_path: Path):
     assert read_onnx(file.write(tmp_path / "b.onnx")).layout == "first"
 
 
+def test_a_large_file_is_read_where_it_lies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    path, stored = unpacked("network_17", tmp_path)
+    monkeypatch.setattr("DeepMRILib.pvs.importer.checkpoint._MAPPED", 100)
+    graph = read_onnx(path)
+    found = run(graph, stored["in:x0"])[0]
+    np.testing.assert_allclose(found, stored[f"out:{graph.outputs[0]}"], atol=1e-5)
+
+
 def test_any_size_stays_any_size(tmp_path: Path):
     graph = read_onnx(unpacked("network_17", tmp_path)[0])
     assert graph.inputs[0].shape == (None, 1, None, None, None)

@@ -194,6 +194,15 @@ def test_an_upsampling_that_is_none_is_left_alone(tmp_path: Path):
     assert "repeat" not in {step.op for step in graph.steps}
 
 
+def test_a_large_file_is_read_where_it_lies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    folder = unpacked("transposed_keras3", tmp_path)
+    whole = read_savedmodel(folder)
+    monkeypatch.setattr("DeepMRILib.pvs.importer.checkpoint._MAPPED", 100)
+    mapped = read_savedmodel(folder)
+    assert mapped.structure() == whole.structure()
+    assert all(np.array_equal(mapped.weights[name], array) for name, array in whole.weights.items())
+
+
 def test_channels_first_gives_the_same_as_last(tmp_path: Path):
     """Files made on a GPU may have them first; TensorFlow itself cannot run those on a processor."""
     rng = np.random.default_rng(4)

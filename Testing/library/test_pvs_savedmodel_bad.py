@@ -154,7 +154,7 @@ def test_no_folder_and_an_empty_file_are_refused(tmp_path: Path):
     with pytest.raises(WeightsError, match="is no folder"):
         read_savedmodel(tmp_path / "nothing")
     (tmp_path / "saved_model.pb").write_bytes(b"")
-    with pytest.raises(WeightsError, match="saved_model.pb has 0 MB"):
+    with pytest.raises(WeightsError, match="saved_model.pb has 0 bytes"):
         read_savedmodel(tmp_path)
 
 

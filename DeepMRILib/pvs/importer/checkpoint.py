@@ -30,6 +30,7 @@ _MAGIC = 0xDB4775248B80FB57
 _FOOTER = 48
 _TRAILER = 5
 _MOST_INDEX = 64 << 20
+_MAPPED = 64 << 20
 _MOST_KEYS = 200_000
 _LONGEST_KEY = 2048
 _MOST_WEIGHTS = 4 << 30
@@ -174,6 +175,18 @@ def read_plain(path: Path, most: int) -> bytes:
     if size > most:
         raise DamagedError(f"its file {path.name} has {size >> 20} MB; up to {most >> 20} MB are expected")
     return path.read_bytes()
+
+
+def file_view(path: Path, most: int) -> memoryview:
+    """The bytes of a file; those of a large one are read when they are looked at.
+
+    Raises:
+        DamagedError: it is empty or has more than ``most`` bytes.
+    """
+    size = path.stat().st_size
+    if not 0 < size <= most:
+        raise DamagedError(f"{path.name} has {size} bytes; up to {most >> 20} MB are expected")
+    return memoryview(path.read_bytes() if size < _MAPPED else np.memmap(path, np.uint8, "r"))
 
 
 def _shape(shape: Message, key: str) -> tuple[int, ...]:

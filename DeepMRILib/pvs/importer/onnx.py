@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from DeepMRILib.errors import WeightsError, require
+from DeepMRILib.pvs.importer.checkpoint import file_view
 from DeepMRILib.pvs.importer.graph import Graph, Port, Step
 from DeepMRILib.pvs.importer.onnx_call import Call, Lowering
 from DeepMRILib.pvs.importer.onnx_lower_arithmetic import ARITHMETIC
@@ -65,10 +66,7 @@ def read_onnx(path: Path, *, simple: bool = True) -> Graph:
         raise WeightsError(f"{path} is no file; an ONNX file is expected.")
     require("torch", "Reading a network", "torch")
     with _reading(path):
-        size = path.stat().st_size
-        if not 0 < size <= _MOST_BYTES:
-            raise DamagedError(f"it has {size >> 20} MB")
-        content = _content(memoryview(path.read_bytes()), path.parent)
+        content = _content(file_view(path, _MOST_BYTES), path.parent)
         return _any_size(replace(content, simple=simple))
 
 

@@ -5,7 +5,6 @@ Nothing of the file is executed: its operations are translated, and what is not 
 
 from __future__ import annotations
 
-import mmap
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -13,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from DeepMRILib.errors import WeightsError, require
-from DeepMRILib.pvs.importer.checkpoint import Checkpoint, plain_size
+from DeepMRILib.pvs.importer.checkpoint import Checkpoint, file_view, plain_size
 from DeepMRILib.pvs.importer.graph import Graph, Port
 from DeepMRILib.pvs.importer.savedmodel_flatten import CALLS, FlatNode, Place, Program, Source, data_inputs
 from DeepMRILib.pvs.importer.savedmodel_link import check_objects, restored
@@ -71,12 +70,8 @@ def _reading(folder: Path) -> Iterator[None]:
 
 def _content(folder: Path) -> Content:
     path = folder / "saved_model.pb"
-    size = plain_size(path)
-    if not 0 < size <= _MOST_BYTES:
-        raise DamagedError(f"saved_model.pb has {size >> 20} MB")
-    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
-        data = memoryview(bytes(mapped)) if size < 64 << 20 else memoryview(mapped)
-    return _understood(folder, data)
+    plain_size(path)
+    return _understood(folder, file_view(path, _MOST_BYTES))
 
 
 def _understood(folder: Path, data: memoryview) -> Content:
