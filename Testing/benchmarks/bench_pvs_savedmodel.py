@@ -65,6 +65,7 @@ def _compare(folder: Path, arguments: argparse.Namespace, shape: tuple[int, ...]
         numbers = f"{told['steps']} | {told['load']:.2f} | {told['run']:.2f} | {told['run'] / first['run']:.2f}"
         numbers += f" | {told['busy']:.1f} | {told['busy'] / first['busy']:.2f}"
         print(f"| {way} | {numbers} | {told['peak'] / 1e9:.2f} | {difference:.1e} |", flush=True)
+    print(f"\nStandard deviation of the answer {np.std(expected):.3f}")
 
 
 def _run(arguments: argparse.Namespace, shape: tuple[int, ...], levels: int) -> None:

@@ -52,6 +52,8 @@ def weights(counts: list[int], seed: int = 0) -> Weights:
     for level, (count, below) in enumerate(pairwise(counts)):
         block(f"up{level}", count + below, count)
     kernel("head", 1, counts[0], 1)
+    # So that the answers are spread between 0 and 1.
+    made["head/kernel"] *= 10
     made["head/bias"] = np.zeros(1, np.float32)
     return made
 
