@@ -20,14 +20,12 @@ FLUID = 0.55
 """Darkness from 0 in white matter to 1 in fluid, above which a voxel counts as fluid, and not as grey matter (0.2 to
 0.45)."""
 LARGE = 2.0
-"""Dark places into which a ball of this radius in mm fits are no spaces but ventricles, sulci, lacunes."""
-ENDS = 3
-"""So many mm of thinner parts belong to such a place."""
+"""Where a ball of this radius in mm fits into fluid, the fluid is no space's but that of ventricles, sulci, lacunes."""
 MIDDLE, MIDDLE_RADII = (0.5, 0.56, 0.59), (0.28, 0.2, 0.2)
 """Centre and half axes along R, A and S of the ellipsoid that holds the deep grey matter, as fractions of the
 brain's extents; from a parcellated head, in six deformed copies."""
-LOW, BEHIND = 0.33, 0.6
-"""Below and behind these fractions of the brain's extents lie cerebellum and brainstem."""
+LOWEST = ((0.33, 0.6), (0.41, 0.45))
+"""Below and behind these fractions of the brain's extents lie cerebellum, brainstem and the gap above them."""
 
 
 def region_of_labels(labels: NDArray, brain: NDArray, border: float, ventricle_distance: float) -> NDArray:
@@ -65,10 +63,12 @@ def region_of_brightness(
         ventricle_distance: distance in mm that is kept from ventricles, and from any other large dark place.
     """
     place = _places(brain)
-    large = _with_ends(opened(brain & (darkness > FLUID), LARGE), darkness > FLUID)
+    large = _fluid_spaces(~brain | (darkness > FLUID))
     middle = sum(((p - c) / r) ** 2 for p, c, r in zip(place, MIDDLE, MIDDLE_RADII, strict=True)) < 1
     tissue = closed(_main_part(white), FILLED) | (middle & brain & (darkness < FLUID))
-    tissue = closed(tissue, FILLED) & ~large & ~((place[2] < LOW) & (place[1] < BEHIND))
+    tissue = closed(tissue, FILLED) & ~large
+    for low, behind in LOWEST:
+        tissue &= ~((place[2] < low) & (place[1] < behind))
     return tissue & ~dilated(~(tissue | large) | ~brain, border) & ~dilated(large, max(ventricle_distance, border))
 
 
@@ -93,11 +93,17 @@ def _main_part(mask: NDArray) -> NDArray:
     return (sizes >= sizes.max(initial=1) / 20)[labels] & mask
 
 
-def _with_ends(core: NDArray, mask: NDArray) -> NDArray:
-    """A core (i, j, k) bool and what of a mask is connected to it within ``ENDS`` voxels."""
-    for _ in range(ENDS):
-        core = core | (dilated(core, 1.0) & mask)
-    return core
+def _fluid_spaces(fluid: NDArray) -> NDArray:
+    """Ventricles, sulci, cisterns and lacunes: the clusters of fluid (i, j, k) bool that are thick somewhere.
+
+    A third ventricle or the gap above the cerebellum is as thin as a space, but leads to something thick. Voxels are
+    connected by their faces, so that a space that comes near does not join.
+    """
+    labels, count = ndimage.label(fluid)
+    thick = np.zeros(count + 1, bool)
+    thick[labels[eroded(fluid, LARGE)]] = True
+    thick[0] = False
+    return thick[labels]
 
 
 def is_cortex(labels: NDArray) -> NDArray:
@@ -135,8 +141,3 @@ def eroded(mask: NDArray, radius: float) -> NDArray:
 def closed(mask: NDArray, radius: float) -> NDArray:
     """A mask (i, j, k) with gaps filled that a ball of a radius in voxels does not fit into."""
     return eroded(dilated(mask, radius), radius) | mask
-
-
-def opened(mask: NDArray, radius: float) -> NDArray:
-    """What of a mask (i, j, k) a ball of a radius in voxels fits into."""
-    return dilated(eroded(mask, radius), radius) & mask
