@@ -16,8 +16,8 @@ from DeepMRILib.volume import Volume
 
 STEP = 2.0
 """Voxels in mm of the grid in which the brain is looked for."""
-_SMALLEST_HEAD = 2.0e5
-"""mm3."""
+_SMALLEST_HEAD, _LARGEST_BRAIN = 2.0e5, 2.4e6
+"""mm3: less shows nothing; more that is not 0 is a head with its skull."""
 _NOTHING = "No brain was found in the image. Give a brain mask, or check that the image shows a whole head."
 
 
@@ -52,7 +52,18 @@ class BrainField:
 
 
 def approximate_brain(volume: Volume, fluid_bright: bool = False) -> BrainField:
-    """The brain of a head, roughly, on a grid of 2 mm; of an image that shows only a brain, all that is not 0."""
+    """The brain of a head, roughly, on a grid of 2 mm; of an image that shows only a brain, all that is not 0.
+
+    On heads of known brain drawn in T1, T2 and FLAIR contrasts its Dice is 0.92 to 0.94 (bench_pvs_prepare.py). What it
+    holds too much lies in the eye sockets and in the fluid around the brain.
+
+    Args:
+        volume: any orientation, voxels and scale.
+        fluid_bright: a T2.
+
+    Raises:
+        InputError: there is nothing like a head.
+    """
     affine = conformed_affine(volume.affine, volume.shape)
     affine[:3, :3] *= STEP
     shape = (int(SIDE // STEP),) * 3
@@ -80,7 +91,7 @@ def _stripped(volume: Volume, affine: NDArray, shape: Shape) -> NDArray | None:
         return None
     inside = onto(shown.view(np.uint8), volume.affine, affine, shape, order=1, antialias=True) > 0.5
     inside = ndimage.binary_fill_holes(largest_part(ndimage.binary_opening(inside, iterations=1)))
-    return inside if inside.sum() * STEP**3 < 2.4e6 else None
+    return inside if _SMALLEST_HEAD < inside.sum() * STEP**3 < _LARGEST_BRAIN else None
 
 
 def found_in(head: NDArray, fluid_bright: bool = False) -> NDArray:

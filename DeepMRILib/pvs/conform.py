@@ -26,7 +26,7 @@ def conformed_affine(affine: NDArray, shape: tuple[int, int, int]) -> NDArray:
 
     Example:
         >>> conformed_affine(np.diag([-1.0, 1, 2, 1]), (256, 256, 128))[:3, 3]
-        array([-254.,    0.,   -1.])
+        array([-255.,    0.,   -1.])
     """
     spacing = np.linalg.norm(affine[:3, :3], axis=0)
     directions = affine[:3, :3] / spacing

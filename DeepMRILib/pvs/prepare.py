@@ -85,7 +85,10 @@ def _brain(
         return BrainField(checked_mask(mask, native), native.affine), []
     if labels is not None:
         return brain_of_labels(labels), ["The brain mask is what the parcellation covers."]
-    note = "No brain mask was given: an approximate one was made from the image. Look at it before you use the numbers."
+    note = (
+        "No brain mask was given: an approximate one was made from the image, which may hold some of the eye sockets. "
+        "Look at it before you use the numbers."
+    )
     return approximate_brain(native, fluid_bright=t2), [note]
 
 
@@ -126,4 +129,6 @@ def _about(found: Mapping[Modality, Volume], brain: NDArray, native: Volume) -> 
         )
     if unknown:
         notes.append(f"{unknown} voxels outside the brain are NaN or infinite; they count as 0.")
+    if "flair" in found and (count := checks.nonfinite_inside(found["flair"].array, np.False_)[0]):
+        notes.append(f"{count} voxels of the FLAIR are NaN or infinite; they count as 0.")
     return notes

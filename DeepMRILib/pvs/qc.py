@@ -15,6 +15,12 @@ from DeepMRILib.pvs.registration import LEAST_FIT, Rigid
 from DeepMRILib.volume import Volume
 
 Verdict = Literal["good", "look", "bad", ""]
+MaskSource = Literal["given", "parcellation", "image"]
+_SOURCES: dict[MaskSource, str] = {
+    "given": "the mask that was given",
+    "parcellation": "what the parcellation covers",
+    "image": "an approximate mask made from the image: look at it",
+}
 _NAMES = {"t1": "T1", "flair": "FLAIR", "t2": "T2"}
 
 
@@ -37,7 +43,7 @@ def rows(
         fit: how well its edges lie on those of the T1, None without a FLAIR.
     """
     volume = float(brain.sum()) * native.voxel_volume / 1000.0
-    found = [_voxel(native), _volume(volume, given), _outside(problem, volume)]
+    found = [_voxel(native), _volume(volume, mask_source(problem, given=given)), _outside(problem, volume)]
     found += [_peak(problem, name) for name in problem.images]
     found += _contrast(problem)
     if moved is not None:
@@ -55,10 +61,17 @@ def _voxel(native: Volume) -> dict[str, Any]:
     return row("voxel size", largest, "mm", verdict, "The longest edge of a voxel; spaces are about 1 mm thick.")
 
 
-def _volume(volume: float, given: bool) -> dict[str, Any]:
+def mask_source(problem: Problem, *, given: bool) -> MaskSource:
+    """Where a brain mask is from: the user, the parcellation, or else the image."""
+    if given:
+        return "given"
+    return "image" if problem.labels is None else "parcellation"
+
+
+def _volume(volume: float, source: MaskSource) -> dict[str, Any]:
     verdict: Verdict = "good" if 900 <= volume <= 2000 else "look" if 600 <= volume <= 2400 else "bad"
-    source = "the mask that was given" if given else "an approximate mask made from the image: look at it"
-    return row("brain volume", volume, "ml", verdict, f"Volume of {source}; adults have about 900 to 2000 ml.")
+    meaning = f"Volume of {_SOURCES[source]}; adults have about 900 to 2000 ml."
+    return row("brain volume", volume, "ml", verdict, meaning)
 
 
 def _outside(problem: Problem, volume: float) -> dict[str, Any]:

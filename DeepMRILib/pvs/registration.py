@@ -16,7 +16,7 @@ from DeepMRILib.volume import Volume
 
 LEAST_FIT = 0.15
 """Agreement of edges below this is another head or a failed registration: see ``edge_agreement``."""
-_BINS, _SAMPLES = 48, 100_000
+_BINS, _SAMPLES = 48, 60_000
 _LEVELS = ((4, 4.0), (2, 2.0), (1, 1.0))
 """Shrink factor and smoothing in mm, coarse to fine."""
 _FLIP = np.diag([-1.0, -1.0, 1.0, 1.0])

@@ -102,12 +102,18 @@ def print_flairs() -> None:
         rows = {row["check"]: row["value"] for row in ready.qc if row["check"].startswith("FLAIR")}
         said = ", ".join(f"{name} {value:.2f}" for name, value in rows.items())
         print(f"FLAIR turned {degrees}, moved {np.linalg.norm(shift):.2f} mm: {said}; {seconds(begin)}")
-    for image, brain, strange in ((t1(), own, other), (stripped(), Volume(aseg(), stripped().affine), flair)):
-        try:
-            prepare({"t1": image, "flair": strange}, SegmentOptions(), brain_mask=brain)
-            print("FLAIR of another head: TAKEN")
-        except InputError as refused:
-            print(f"FLAIR of another head refused: {refused}")
+    print_refusal(t1(), own, other)
+    print_refusal(stripped(), Volume(aseg(), stripped().affine), flair)
+
+
+def print_refusal(image: Volume, brain: Volume, strange: Volume) -> None:
+    """What is said of another head's FLAIR."""
+    try:
+        prepare({"t1": image, "flair": strange}, SegmentOptions(), brain_mask=brain)
+    except InputError as refused:
+        print(f"FLAIR of another head refused: {refused}")
+    else:
+        print("FLAIR of another head: TAKEN")
 
 
 def drawn_flair(volume: Volume, brain: np.ndarray) -> Volume:

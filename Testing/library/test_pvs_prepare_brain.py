@@ -30,8 +30,10 @@ def test_the_brain_of_a_whole_head(
     head = rendered(labels, contrast, seed)
     found = approximate_brain(head, fluid_bright=contrast == "t2").on(head.affine, head.shape)
     assert dice(found, brain) > bar
-    eyes_and_skin = np.isin(labels.array, (507, 511))
-    assert (found & eyes_and_skin).sum() < 0.03 * found.sum()
+    # some of the eye sockets lies against the brain; none of the scalp may be inside
+    sockets, skin = labels.array == 507, labels.array == 511
+    assert (found & sockets).sum() < 0.06 * found.sum()
+    assert (found & skin).sum() < 0.002 * found.sum()
 
 
 def test_thick_slices_and_any_scale(shared_data: Path, labels: Volume, brain: np.ndarray) -> None:

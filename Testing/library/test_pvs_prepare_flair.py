@@ -36,20 +36,18 @@ def head(seed: int) -> tuple[Volume, Volume, Volume]:
     return Volume(noisy[0], AFFINE), Volume(noisy[1], AFFINE), Volume(brain, AFFINE)
 
 
-def moved(volume: Volume, degrees: tuple[float, ...], shift: tuple[float, ...]) -> tuple[Volume, np.ndarray]:
-    """A volume turned about the head's middle and shifted, and the movement (4, 4)."""
+def moved(volume: Volume, degrees: tuple[float, ...], shift: tuple[float, ...]) -> Volume:
+    """A volume turned about the head's middle and shifted."""
     move = np.eye(4)
     move[:3, :3] = turned(*degrees)
     move[:3, 3] = MIDDLE - move[:3, :3] @ MIDDLE + shift
-    return Volume(volume.array, move @ volume.affine), move
+    return Volume(volume.array, move @ volume.affine)
 
 
-@pytest.mark.parametrize(
-    ("degrees", "shift"), [((0, 0, 0), (0, 0, 0)), ((15, -4, 3), (20, -20, 8)), ((-5, 8, -15), (-12, 9, 26))]
-)
+@pytest.mark.parametrize(("degrees", "shift"), [((15, -4, 3), (20, -20, 8)), ((-5, 8, -15), (-12, 9, 26))])
 def test_the_same_head_is_found_again(degrees: tuple[float, ...], shift: tuple[float, ...]) -> None:
     t1, flair, brain = head(0)
-    away, move = moved(flair, degrees, shift)
+    away = moved(flair, degrees, shift)
     ready = prepare({"t1": t1, "flair": away}, SegmentOptions(), brain_mask=brain)
     rows = {row["check"]: row for row in ready.qc}
     assert rows["FLAIR translation"]["value"] == pytest.approx(np.linalg.norm(shift), abs=0.5)
@@ -59,15 +57,6 @@ def test_the_same_head_is_found_again(degrees: tuple[float, ...], shift: tuple[f
     inside = ready.problem.brain
     known, found = straight.problem.images["flair"][inside], ready.problem.images["flair"][inside]
     assert np.corrcoef(known, found)[0, 1] > 0.97
-    assert move.shape == (4, 4)
-
-
-def test_the_same_seed_gives_the_same_voxels() -> None:
-    t1, flair, brain = head(1)
-    away, _ = moved(flair, (4, 3, -6), (5, 5, 5))
-    images = {"t1": t1, "flair": away}
-    first, second = (prepare(images, SegmentOptions(), brain_mask=brain).problem.images["flair"] for _ in range(2))
-    assert np.abs(first - second).max() < 0.05
 
 
 def test_another_head_is_refused() -> None:
@@ -79,10 +68,10 @@ def test_another_head_is_refused() -> None:
 
 def test_a_flair_elsewhere_is_refused_without_registration() -> None:
     t1, flair, brain = head(0)
-    away, _ = moved(flair, (0, 0, 0), (12, 0, 0))
+    away = moved(flair, (0, 0, 0), (12, 0, 0))
     with pytest.raises(InputError, match="does not lie on the T1.*or let it be registered"):
         prepare({"t1": t1, "flair": away}, SegmentOptions(register_flair=False), brain_mask=brain)
-    far, _ = moved(flair, (0, 0, 0), (400, 0, 0))
+    far = moved(flair, (0, 0, 0), (400, 0, 0))
     with pytest.raises(InputError, match="shows 0 % of the brain"):
         prepare({"t1": t1, "flair": far}, SegmentOptions(register_flair=False), brain_mask=brain)
 
