@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from DeepMRILib.errors import InputError, require
+from DeepMRILib.errors import InputError
 from DeepMRILib.progress import Progress, part
+from DeepMRILib.pvs.clusters import occupied
 from DeepMRILib.pvs.engine import Answer, Modality, Problem
 from DeepMRILib.pvs.intensity import prepared
 from DeepMRILib.pvs.network_folds import Running, mean_of_folds
@@ -39,11 +40,9 @@ def segment_by_network(problem: Problem, progress: Progress, *, model: Path | st
         InputError: no such model, none is shipped, or it takes images that were not given.
         WeightsError: the model is damaged or of another kind; a fold that cannot be run is named.
         DeviceMemoryError: it does not fit.
-        DependencyError: PyTorch or safetensors is not installed.
+        DependencyError: safetensors, or what a file of another program needs, is not installed.
         Cancelled: by ``progress``.
     """
-    for module in ("torch", "safetensors"):
-        require(module, "Segmenting with a network")
     device = network_device(problem.options.device)
     progress(0.0, "Reading the network")
     with opened(model, box=problem.brain.shape, progress=part(progress, 0.0, 0.1)) as networks:
@@ -124,13 +123,10 @@ def _image(problem: Problem, modality: Modality, rule: IntensityRule, networks: 
 
 def _part_seen(networks: OpenedNetworks, brain: NDArray) -> tuple[slice, slice, slice]:
     """The whole box; for a network of ours the brain with a margin."""
-    if networks.kind != UNET:
+    box = occupied(brain) if networks.kind == UNET else None
+    if box is None:
         return (slice(None), slice(None), slice(None))
-    parts = []
-    for axis in range(3):
-        there = np.flatnonzero(brain.any(axis=tuple({0, 1, 2} - {axis})))
-        parts.append(slice(max(0, int(there[0]) - _MARGIN), int(there[-1]) + 1 + _MARGIN))
-    return (parts[0], parts[1], parts[2])
+    return tuple(slice(max(0, part.start - _MARGIN), part.stop + _MARGIN) for part in box)
 
 
 def in_words(networks: OpenedNetworks, running: Running) -> str:

@@ -11,19 +11,23 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from DeepMRILib.errors import InputError
+from DeepMRILib.errors import InputError, require
 from DeepMRILib.options import to_json, validate
 from DeepMRILib.progress import Progress, part
 from DeepMRILib.pvs.engine import Answer, Engine, Modality, Problem
 from DeepMRILib.pvs.options import RelabelOptions, SegmentOptions
 from DeepMRILib.pvs.prepare import prepare
 from DeepMRILib.pvs.prepared import Prepared
+from DeepMRILib.pvs.qc import mask_source
 from DeepMRILib.pvs.regions import depth_shells, regions_of
 from DeepMRILib.pvs.relabel import Relabelled, relabelled
 from DeepMRILib.pvs.result import PVSResult
 from DeepMRILib.results import Provenance
 from DeepMRILib.tables import Table
 from DeepMRILib.volume import LabelVolume, Volume
+
+BRAIN_MASK = {"given": "given", "parcellation": "of the parcellation", "image": "approximate, made here"}
+"""Where the mask is from, in words."""
 
 
 def segment(
@@ -62,11 +66,12 @@ def segment(
     options = validate(SegmentOptions() if options is None else options)
     if model is not None and options.engine != "network":
         raise InputError(f"A model was given, and the engine {options.engine} uses none. Choose the engine network.")
+    engine = _engine(options, model)
     prepared = prepare(
         images, options, brain_mask=brain_mask, parcellation=parcellation, progress=part(progress, 0.0, 0.3)
     )
     between = time.perf_counter()
-    answer = _engine(options, model)(prepared.problem, part(progress, 0.3, 0.9))
+    answer = engine(prepared.problem, part(progress, 0.3, 0.9))
     seconds = {"prepare": between - started, "engine": time.perf_counter() - between}
     report = part(progress, 0.9, 1.0)
     report(0.0, "Measuring")
@@ -107,6 +112,8 @@ def _engine(options: SegmentOptions, model: Path | str | None) -> Engine:
         from DeepMRILib.pvs.vesselness_engine import segment_by_vesselness
 
         return segment_by_vesselness
+    for module in ("torch", "safetensors"):  # before the file that imports them
+        require(module, "Segmenting with a network")
     from DeepMRILib.pvs.network_engine import segment_by_network
 
     return functools.partial(segment_by_network, model=model)
@@ -173,7 +180,7 @@ def _provenance(found: _Found, seconds: dict[str, float]) -> Provenance:
             "images": list(problem.images),
             "shape": list(native.shape),
             "spacing": list(native.spacing),
-            "brain_mask": "given" if prepared.given_brain else "approximate, made here",
+            "brain_mask": BRAIN_MASK[mask_source(problem, given=prepared.given_brain)],
             "regions": "depth shells" if problem.labels is None else "parcellation",
         },
         notes=(*prepared.notes, *answer.notes),
