@@ -61,18 +61,20 @@ class ImportedNetworks(Result):
     paper: str = ""
 
     def card(self) -> ModelCard:
-        """Its description.
+        """Its description, without paths of this computer.
 
         Raises:
             InputError: the networks are so many and so different that it would be too long.
         """
+        made = self.provenance
+        known = {name: value for name, value in made.inputs.items() if name != "files"}
         card = ModelCard(
             name=self.name,
             method=METHOD,
             version=self.version,
             licence=self.licence,
             source=self.source,
-            sha256=self.provenance.weights_sha256 or "",
+            sha256=made.weights_sha256 or "",
             preprocessing={"images": list(self.images), "intensity": self.intensity, "masked_input": False},
             extra={
                 "kind": KIND,
@@ -84,7 +86,7 @@ class ImportedNetworks(Result):
                 "paper": self.paper,
                 "structures": list(self.structures),
                 "structure_of": list(self.structure_of),
-                "provenance": dataclasses.asdict(replace(self.provenance, command="")),
+                "provenance": dataclasses.asdict(replace(made, inputs=known, command="")),
             },
         )
         size = len(card.to_json().encode("utf-8"))

@@ -196,7 +196,7 @@ def _read_all(
         first = first or fit
         for reference in graphs:
             graph = aligned(graph, reference)
-        text = json.dumps(graph.structure(), separators=(",", ":"), sort_keys=True, allow_nan=False)
+        text = _as_text(graph, source.path.name)
         if text not in structures:
             structures.append(text)
             graphs.append(graph)
@@ -205,6 +205,17 @@ def _read_all(
     assert first is not None  # noqa: S101 - there is a network: find_sources has seen to it
     images = _images(options.images, sources.published, first.channels, sources.folds[0].path)
     return _Folds(weights, tuple(structures), tuple(structure_of), images, first.classes, first.notes)
+
+
+def _as_text(graph: Graph, name: str) -> str:
+    """The structure as it is stored."""
+    try:
+        return json.dumps(graph.structure(), separators=(",", ":"), sort_keys=True, allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise WeightsError(
+            f"{name} cannot be stored: a setting of one of its operations is infinite or no number ({error}). Export "
+            "the network without it."
+        ) from error
 
 
 def _read(source: Source, published: PublishedSet | None, lambdas: Mapping[str, str]) -> Graph:

@@ -20,6 +20,7 @@ pytest.importorskip("safetensors")
 pytest.importorskip("h5py")
 from interactive_network import one_thread
 from pvs_networks import BOX, a_graph, a_model, a_problem, keras_file
+from pvs_onnx_files import File
 
 from DeepMRILib.pvs import opened as opening
 from DeepMRILib.pvs.graph_names import aligned
@@ -27,11 +28,8 @@ from DeepMRILib.pvs.imported import ImportedNetworks
 from DeepMRILib.pvs.importing import import_checked, import_networks, store_checked
 from DeepMRILib.pvs.models import models
 from DeepMRILib.pvs.network_engine import segment_by_network
-from DeepMRILib.pvs.network_folds import Running, mean_of_folds
 from DeepMRILib.pvs.options import ImportOptions
 from DeepMRILib.pvs.published import CITATION, SETS, PublishedSet, digest
-from DeepMRILib.pvs.sources import find_sources
-from DeepMRILib.pvs.weights_out import write_arrays
 from DeepMRILib.transfer import decode, encode
 from DeepMRILib.weight_files import read_safetensors, sha256_of
 
@@ -81,6 +79,23 @@ def test_a_published_set_becomes_a_model(v1: tuple[Path, tuple[PublishedSet, ...
     assert card["licence"] == "CC-BY-NC-SA-4.0"
     assert card["preprocessing"] == {"images": ["t1"], "intensity": "p99_to_1", "masked_input": False}
     assert str(tmp_path) not in (saved / "model.json").read_text()
+
+
+def test_the_description_says_nothing_of_the_files_that_the_command_line_read(tmp_path: Path) -> None:
+    networks = taken(keras_file(tmp_path / "net.h5", 3))
+    made = replace(
+        networks.provenance, command="deepmri secret", inputs={"networks": 1, "files": {"a": "/home/secret"}}
+    )
+    saved = replace(networks, provenance=made).save(tmp_path / "model")
+    assert "secret" not in (saved / "model.json").read_text()
+    assert json.loads((saved / "model.json").read_text())["extra"]["provenance"]["inputs"] == {"networks": 1}
+
+
+def test_settings_that_cannot_be_stored_are_refused(tmp_path: Path) -> None:
+    file = File((1, 1, *BOX))
+    file.add("Sigmoid", file.add("LeakyRelu", "x", alpha=float("inf")), out="y")
+    with pytest.raises(WeightsError, match=r"steep\.onnx cannot be stored.*infinite"):
+        taken(file.write(tmp_path / "steep.onnx"))
 
 
 def test_a_set_is_segmented_with_as_the_mean_of_its_files(
@@ -352,98 +367,3 @@ def test_names_alone_make_no_other_structure() -> None:
         replace(other, steps=(replace(other.steps[0], inputs=("x", "model_3/head/kernel")), *other.steps[1:])),
     ):
         assert aligned(different, reference) is different
-
-
-def test_weights_are_written_as_the_safetensors_package_reads_them(tmp_path: Path) -> None:
-    arrays = {
-        "scalar": np.array(3.0, np.float32),
-        "none": np.zeros((0, 4), np.float32),
-        "flags": np.array([True, False, True]),
-        "bytes": np.arange(5, dtype=np.int8),
-        "whole": np.arange(6, dtype=">i8").reshape(2, 3),
-        "strided": np.arange(24, dtype=np.float64).reshape(2, 3, 4).transpose(2, 0, 1),
-        "half": np.float16([1, 2]),
-    }
-    write_arrays(tmp_path / "x.safetensors", arrays)
-    for framework in ("numpy", "torch"):
-        read = read_safetensors(tmp_path / "x.safetensors", framework)
-        assert set(read) == set(arrays)
-        for name, array in arrays.items():
-            assert np.array_equal(np.asarray(read[name]), array)
-            assert np.asarray(read[name]).shape == array.shape
-    with pytest.raises(WeightsError, match="'c' are of the type complex128"):
-        write_arrays(tmp_path / "y", {"c": np.zeros(2, complex)})
-    with pytest.raises(WeightsError, match="no weights"):
-        write_arrays(tmp_path / "y", {})
-
-
-def test_writing_holds_no_second_copy(tmp_path: Path) -> None:
-    import tracemalloc
-
-    arrays = {f"fold{n}": np.ones(2**18, np.float32) for n in range(8)}
-    tracemalloc.start()
-    write_arrays(tmp_path / "x.safetensors", arrays)
-    peak = tracemalloc.get_traced_memory()[1]
-    tracemalloc.stop()
-    assert peak < 2.5 * 2**20  # one of eight times 1 MiB, twice at most
-
-
-FIXTURES = {
-    "share_v1like_f32.h5": (24, 26, 22),
-    "share_v1like_mixed16.h5": (24, 26, 22),
-    "share_resunet_keras3.keras": (24, 26, 22),
-    "share_resunet_savedmodel_keras2": (24, 26, 22),
-    "share_resunet_savedmodel_keras3export": (24, 26, 22),
-    "share_v1pad_savedmodel_keras2": (16, 22, 18),
-    "share_v1pad_savedmodel_keras3export": (16, 22, 18),
-}
-
-
-def on_image(model: Path, image: np.ndarray) -> np.ndarray:
-    """What a model's networks make of an image (x, y, z, c)."""
-    with opening.opened(model) as networks:
-        found, notes = mean_of_folds(networks, np.moveaxis(image, -1, 0).copy(), Running(), silent)
-    assert notes == ()
-    return found
-
-
-def known_answer(source: Path) -> tuple[np.ndarray, np.ndarray]:
-    """The image (x, y, z, c) and what TensorFlow computes from it (x, y, z), without what is faint."""
-    stem = source.name.replace("resunet_keras3.keras", "resunet_savedmodel_keras3export").removesuffix(".h5")
-    known = np.load(source.with_name(f"{stem}_io.npz"))
-    return known["x"][0], np.where(known["y"] < 0.001, 0, known["y"])[0, ..., 0]
-
-
-@pytest.mark.parametrize("name", FIXTURES)
-def test_files_that_keras_and_tensorflow_wrote_give_what_these_compute(
-    name: str, shared_data: Path, tmp_path: Path
-) -> None:
-    source = shared_data.parent / "fixtures" / "pvs" / name
-    image, expected = known_answer(source)
-    saved = import_checked(source, box=FIXTURES[name]).save(tmp_path / "model")
-    assert np.abs(on_image(saved, image) - expected).max() < 1e-5
-
-
-def test_lambda_layers_are_named_by_the_user_or_known_of_a_published_file(shared_data: Path, tmp_path: Path) -> None:
-    source = shared_data.parent / "fixtures" / "pvs" / "share_lambda_badmarshal.h5"
-    box = (24, 26, 22)
-    with pytest.raises(WeightsError, match="share_lambda_badmarshal.h5.*swish_lambda"):
-        import_checked(source, box=box)
-    image, expected = known_answer(source)
-    named = import_checked(source, lambdas={"swish_lambda": "swish"}, box=box)
-    assert np.abs(on_image(named.save(tmp_path / "named"), image) - expected).max() < 1e-5
-    published = replace(SETS[0], md5=(digest(source),), count=1)
-    known = import_checked(source, AGREED, box=box, sets=(published,))
-    assert np.abs(on_image(known.save(tmp_path / "known"), image) - expected).max() < 1e-5
-
-
-def test_a_folder_of_saved_models_is_averaged(shared_data: Path, tmp_path: Path) -> None:
-    fixtures = shared_data.parent / "fixtures" / "pvs"
-    names = ["share_resunet_savedmodel_keras2", "share_resunet_savedmodel_keras3export"]
-    for name in names:
-        shutil.copytree(fixtures / name, tmp_path / "set" / "inner" / name)
-    assert [one.path.name for one in find_sources(tmp_path / "set").folds] == names
-    saved = import_checked(tmp_path / "set", box=(24, 26, 22)).save(tmp_path / "model")
-    image, expected = known_answer(fixtures / names[0])
-    second = import_checked(fixtures / names[1], box=(24, 26, 22)).save(tmp_path / "second")
-    assert np.abs(on_image(saved, image) - (expected + on_image(second, image)) / 2).max() < 1e-5
