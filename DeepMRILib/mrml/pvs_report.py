@@ -15,6 +15,7 @@ from DeepMRILib.mrml.pvs_record import PVSRecord, linkedNodes, recordOf
 from DeepMRILib.mrml.volumes import volumeFromNode
 from DeepMRILib.pvs.engine import BOX
 from DeepMRILib.pvs.relabel import relabel
+from DeepMRILib.pvs.resample import onto
 from DeepMRILib.pvs.result import PVSResult
 from DeepMRILib.results import Provenance
 from DeepMRILib.tables import Table
@@ -46,7 +47,7 @@ def resultFromNodes(segmentation: Any, conformed: Mapping[str, Volume] | None = 
     made = _provenance(record)
     if not conformed:
         main = "t2_1mm" if "t2" in made.inputs.get("images", ()) else "t1_1mm"
-        conformed = {main: _onBox(volumeFromNode(image), record, 1), **_conformed(probability, brain, regions, record)}
+        conformed = {main: _onBox(volumeFromNode(image), record, 3), **_conformed(probability, brain, regions, record)}
         made = replace(made, notes=(*made.notes, ANEW))
     result = PVSResult(
         provenance=made,
@@ -87,14 +88,10 @@ def _conformed(probability: Volume, brain: Volume, regions: Volume | None, recor
 
 def _onBox(volume: Volume, record: PVSRecord, order: int) -> Volume:
     """A volume on the box of the run; 0 beyond its field of view."""
-    from scipy.ndimage import affine_transform
-
     if np.shape(record.box) != (4, 4):
         raise InputError("The segmentation does not say where its box lay. Press Apply to segment the image anew.")
     affine = np.array(record.box, dtype=float)
-    matrix = np.linalg.solve(volume.affine, affine)
-    values = np.asarray(volume.array, dtype=np.float32 if order else volume.array.dtype)
-    return Volume(affine_transform(values, matrix[:3, :3], matrix[:3, 3], BOX, order=order, cval=0), affine)
+    return Volume(onto(volume.array, volume.affine, affine, BOX, order=order, antialias=order > 1), affine)
 
 
 def tableFromNode(node: Any) -> Table:

@@ -54,6 +54,6 @@ def bothSides(region: str) -> str:
 
 
 def _curve(name: str, volumes: NDArray) -> Curve:
-    """A histogram as a line with steps; what is larger than the last edge counts with the last."""
-    counts, _edges = np.histogram(np.minimum(volumes, EDGES_MM3[-1]), EDGES_MM3)
+    """A histogram as a line with steps; what lies beyond the first or the last edge counts with what is next to it."""
+    counts, _edges = np.histogram(np.clip(volumes, EDGES_MM3[0], EDGES_MM3[-1]), EDGES_MM3)
     return Curve(name, [], [], line_x=np.repeat(EDGES_MM3, 2)[1:-1], line_y=np.repeat(counts, 2))
