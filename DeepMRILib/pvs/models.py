@@ -39,7 +39,8 @@ def models(store: ModelStore | None = None) -> Table:
 def show_models() -> str:
     """List the published networks for perivascular spaces and those on this computer, with where to get them."""
     lines = []
-    for row in (dict(zip(table.columns, row, strict=True)) for table in [models()] for row in table.rows):
+    table = models()
+    for row in (dict(zip(table.columns, values, strict=True)) for values in table.rows):
         place = f"get it at {row['page']}" if row["here"] == "no" else row["here"]
         folds = f"{row['folds']} fold" + ("s" if row["folds"] != 1 else "")
         lines.append(f"{row['name']}  {row['images']}  {folds}  {row['date']}  {row['licence']}  {place}")

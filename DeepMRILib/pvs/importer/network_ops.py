@@ -13,18 +13,18 @@ those.
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from torch import Tensor
 
+from DeepMRILib.pvs.importer.network_onnx_ops import ONNX_OPS
 from DeepMRILib.pvs.importer.network_ops_activation import ACTIVATION_OPS
 from DeepMRILib.pvs.importer.network_ops_arithmetic import ARITHMETIC_OPS
 from DeepMRILib.pvs.importer.network_ops_convolution import CONVOLUTION_OPS
 from DeepMRILib.pvs.importer.network_ops_normalisation import NORMALISATION_OPS
 from DeepMRILib.pvs.importer.network_ops_shape import SHAPE_OPS
+from DeepMRILib.pvs.importer.network_tensorflow_ops import TENSORFLOW_OPS
 
 Op = Callable[[Sequence[Tensor], Mapping[str, Any]], "Tensor | tuple[Tensor, ...]"]
 
@@ -34,8 +34,6 @@ OPS: dict[str, Op] = {
     **CONVOLUTION_OPS,
     **NORMALISATION_OPS,
     **SHAPE_OPS,
+    **TENSORFLOW_OPS,
+    **ONNX_OPS,
 }
-for _module, _table in (("network_tensorflow_ops", "TENSORFLOW_OPS"), ("network_onnx_ops", "ONNX_OPS")):
-    _path = f"DeepMRILib.pvs.importer.{_module}"
-    if importlib.util.find_spec(_path):
-        OPS.update(getattr(importlib.import_module(_path), _table))

@@ -23,8 +23,7 @@ def _operands(inputs: Sequence[Tensor], attributes: Attributes) -> list[Tensor]:
     value = attributes["value"]
     x = inputs[0]
     # A number without a size takes the tensor's type, and does not change it.
-    whole = not x.is_floating_point() and not isinstance(value, float)
-    number = torch.tensor(value, dtype=None if whole or not x.is_floating_point() else x.dtype, device=x.device)
+    number = torch.tensor(value, dtype=x.dtype if x.is_floating_point() else None, device=x.device)
     return [number, x] if attributes.get("first") else [x, number]
 
 
