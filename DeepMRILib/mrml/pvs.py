@@ -34,6 +34,8 @@ FOLDER = "Perivascular spaces: maps"
 MAP_ATTRIBUTE = "DeepMRI.Map"
 TRUSTED = ("good", "")
 """Verdicts of the quality control that need no word."""
+SMOOTHING = slicer.vtkBinaryLabelmapToClosedSurfaceConversionRule.GetSmoothingFactorParameterName()
+"""Of surfaces; Slicer's usual half lets tubes of one voxel shrink to nothing."""
 
 
 @dataclass(frozen=True)
@@ -151,9 +153,8 @@ def summary(result: PVSResult) -> str:
     """What the panel says when it is done: how many there are, what to look at, and what a reader must know."""
     seconds = result.provenance.seconds.get("segment")
     took = f" in {seconds:.0f} s" if seconds is not None else ""
-    return " ".join(
-        (f"{countText(result.statistics)}{took}.", qualityText(result.qc), *result.provenance.notes)
-    ).strip()
+    sentences = (f"{countText(result.statistics)}{took}.", qualityText(result.qc), *result.provenance.notes)
+    return " ".join(filter(None, sentences))
 
 
 def countText(statistics: Table) -> str:
@@ -182,6 +183,7 @@ def show3D(segmentation: Any, shown: bool) -> None:
     """Show a segmentation's surfaces in 3D views, or no longer."""
     display = segmentation.GetDisplayNode()
     if shown:
+        segmentation.GetSegmentation().SetConversionParameter(SMOOTHING, "0.0")
         segmentation.CreateClosedSurfaceRepresentation()
         display.SetVisibility(True)
         display.SetVisibility3D(True)

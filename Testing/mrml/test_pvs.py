@@ -255,6 +255,16 @@ def test_surfaces_follow_when_asked(made) -> None:
     assert not nodes.isShown3D(made.segmentation)
 
 
+def test_spaces_of_one_voxel_are_seen_in_3d(made) -> None:
+    import vtk
+
+    nodes.show3D(made.segmentation, True)
+    surface, properties = vtk.vtkPolyData(), vtk.vtkMassProperties()
+    made.segmentation.GetClosedSurfaceRepresentation(recordOf(made.segmentation).segment, surface)
+    properties.SetInputData(surface)
+    assert properties.GetVolume() > 0.25 * column(made.regionsTable, "total")[0]
+
+
 def test_a_clusters_place_goes_through_the_transform(made, t1) -> None:
     r, a, s = (column(made.censusTable, axis)[0] for axis in "ras")
     inside = t1 and volumeFromNode(t1).voxel_from_ras([[r, a, s]])[0]
