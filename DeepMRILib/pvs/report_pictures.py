@@ -71,8 +71,10 @@ def from_three_sides(image: Volume, spaces: Volume, brain: Volume) -> Figure:
 def found_and_missed(image: Volume, truth: Volume, found: Mapping[str, Volume], brain: Volume) -> Figure:
     """Of each engine all spaces seen through the brain from above and from the left: found, missed, and wrong ones."""
     planes: tuple[Plane, ...] = ("axial", "sagittal")
-    figure = new_figure(9.4, 4.4 * len(planes))
-    cells = figure.subplots(len(planes), len(found), squeeze=False)
+    tall = [_height(oriented(brain, plane)) for plane in planes]
+    wide = min(9.4 / len(found), 3.6)
+    figure = new_figure(wide * len(found), wide * sum(tall) + 0.3)
+    cells = figure.subplots(len(planes), len(found), squeeze=False, height_ratios=tall)
     for column, (name, mask) in enumerate(found.items()):
         kinds = dict(zip((HIT, MISSED, FOUND), _compared(np.asarray(mask.array), np.asarray(truth.array)), strict=True))
         for row, plane in enumerate(planes):
@@ -185,6 +187,12 @@ def _box(inside: NDArray) -> tuple[slice, slice, slice]:
         slice(max(part.start - _MARGIN, 0), min(part.stop + _MARGIN, n))
         for part, n in zip(box, inside.shape, strict=True)
     )
+
+
+def _height(inside: Volume) -> float:
+    """Of the picture of a brain, over its width."""
+    down, across = (part.stop - part.start for part in _box(inside.array)[:2])
+    return down * inside.spacing[0] / (across * inside.spacing[1])
 
 
 def _gray(axes: Axes, picture: NDArray, high: float, spacing: Sequence[float]) -> None:
