@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -56,12 +57,13 @@ class PVSImportTask(JobTask):
         """What keeps the network from being imported."""
         if not self.path.strip():
             return _("Choose the file or folder that you have downloaded.")
-        if not Path(self.path).expanduser().exists():
+        place = placeOf(self.path)
+        if place is None:
             return _("There is nothing at {path}.").format(path=self.path)
         if not parameters.import_accept_licence:
             return _("Read the licence of the network, and check that you agree to it.")
         try:
-            known = publishedAt(Path(self.path).expanduser())
+            known = publishedAt(place)
             name = parameters.import_name or (known.key if known is not None else "")
             taken = bool(name) and check_name(name) in {model.card.name for model in modelStore().list()}
         except DeepMRIError as error:
@@ -74,7 +76,7 @@ class PVSImportTask(JobTask):
 
     def collect(self, parameters: Any, frame: Any = None) -> dict[str, Any]:  # noqa: ARG002
         """The file or folder."""
-        return {self.job.inputs[0].name: Path(self.path).expanduser()}
+        return {self.job.inputs[0].name: placeOf(self.path)}
 
     def deliver(self, results: Sequence[Any], parameters: Any) -> str:
         """Put the network into the store, and choose it."""
@@ -90,10 +92,21 @@ class PVSImportTask(JobTask):
         return " ".join((text, *imported.provenance.notes))
 
 
+def placeOf(text: str) -> Path | None:
+    """The file or folder that a text names; None where there is none, or none that can be looked at."""
+    if not text.strip():
+        return None
+    try:
+        path = Path(text.strip()).expanduser()
+        return path if path.exists() else None
+    except (OSError, RuntimeError, ValueError):  # a name that is too long, the home of nobody
+        return None
+
+
 def publishedAt(path: Path) -> PublishedSet | None:
     """The published set whose names the files at a place have; nothing of them is read."""
     names = [path.name]
-    if path.is_dir():
+    with contextlib.suppress(OSError):  # a file, or a folder that may not be read: the import says so
         names += [entry.name for entry in path.iterdir()]
     found = (one for one in SETS for name in names if one.fold_in_name(name) is not None)
     return next(found, None)
@@ -150,10 +163,8 @@ class ImportSection:
 
     def refresh(self) -> None:
         """Show which network the chosen file is, and its licence."""
-        known = None
-        if self._task.path.strip():
-            path = Path(self._task.path).expanduser()
-            known = publishedAt(path) if path.exists() else None
+        place = placeOf(self._task.path)
+        known = None if place is None else publishedAt(place)
         if known is not None:
             text = _("{title}. Licence: {licence}").format(title=known.title, licence=LICENCE_TEXT)
         else:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+import slicer
 import slicer.util
 
 from DeepMRILib.errors import DeepMRIError
@@ -68,9 +69,7 @@ class Labelling:
     def stop(self) -> None:
         """Follow nothing while the user is elsewhere."""
         self._soon.stop()
-        if self._rest.isActive():
-            self._rest.stop()
-            self._finish()
+        self._finish_now()
 
     def dispose(self) -> None:
         """The panel goes."""
@@ -81,6 +80,7 @@ class Labelling:
 
     def _adopt(self, parameters: Any, options: RelabelOptions) -> None:
         """Another segmentation: the sliders show what it was labelled with, and nothing changes."""
+        self._finish_now()
         self._segmentation, self._source = parameters.segmentation.GetID(), None
         self._done, self._failed = options, None
         self._onState("", False)
@@ -115,10 +115,16 @@ class Labelling:
                 self._rest.start()
 
     def _finish(self) -> None:
-        """Bring the surfaces up to date."""
-        node = self._node()
+        """Bring the surfaces up to date: those of the segmentation that was labelled, whichever is chosen by now."""
+        node = slicer.mrmlScene.GetNodeByID(self._segmentation) if self._segmentation else None
         if node is not None and self._done is not None:
             self._label(node, self._done, surface=True)
+
+    def _finish_now(self) -> None:
+        """Not wait for the hand to rest: the user goes elsewhere."""
+        if self._rest.isActive():
+            self._rest.stop()
+            self._finish()
 
     def _label(self, node: Any, options: RelabelOptions, *, surface: bool) -> bool:
         try:

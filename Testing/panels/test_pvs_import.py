@@ -123,8 +123,9 @@ def test_the_licence_is_shown_and_must_be_agreed_to(panel, tmp_path: Path) -> No
     assert bar.applyButton.enabled
     ui.importPathEdit.currentPath = str(tmp_path)
     assert not bar.applyButton.enabled, "another network, another licence"
-    ui.importPathEdit.currentPath = str(tmp_path / "nowhere")
-    assert bar.hintLabel.text.startswith("There is nothing at")
+    for wrong in (str(tmp_path / "nowhere"), "~nobody-of-this-name/T1.PVS", str(tmp_path / ("x" * 5000))):
+        ui.importPathEdit.currentPath = wrong
+        assert bar.hintLabel.text.startswith("There is nothing at")
 
 
 def test_agreement_is_not_saved_with_the_scene(panel, tmp_path: Path) -> None:

@@ -174,3 +174,25 @@ def test_the_console_refuses_what_it_cannot_use(panel, given: dict[str, object],
     with pytest.raises(InputError, match=sentence):
         panel.logic.process(arguments.pop("t1Node"), arguments.pop("options", None), **arguments)
     assert slicer.mrmlScene.GetNumberOfNodes() == before
+
+
+def test_the_surfaces_follow_although_another_run_is_chosen_meanwhile(done) -> None:
+    from DeepMRILib.mrml.pvs_record import recordOf
+    from DeepMRILib.mrml.segment_voxels import SURFACE
+
+    first = done.parameters.segmentation
+    done.ui.show3DButton.click()
+    segment = first.GetSegmentation().GetSegment(recordOf(first).segment)
+    cells = segment.GetRepresentation(SURFACE).GetNumberOfCells()
+    for name in done.logic.outputNames():
+        setattr(done.parameters, name, None)
+    done.run()
+    second = done.parameters.segmentation
+    done.ui.segmentationSelector.setCurrentNode(first)
+    done.settle()
+    done.ui.thresholdSlider.value = 0.3
+    done.wait(done.labelling._rest.isActive, 10, "labelling")
+    done.ui.segmentationSelector.setCurrentNode(second)
+    done.settle()
+    assert segment.GetRepresentation(SURFACE).GetNumberOfCells() > cells
+    assert recordOf(second).threshold == 0.5
