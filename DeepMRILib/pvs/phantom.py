@@ -18,6 +18,7 @@ from DeepMRILib.errors import InputError
 from DeepMRILib.options import to_json, validate
 from DeepMRILib.progress import Progress, part
 from DeepMRILib.pvs import phantom_confounders as confounders
+from DeepMRILib.pvs.brainlabels import is_brain
 from DeepMRILib.pvs.head import generated_head
 from DeepMRILib.pvs.head_labels import BASAL_GANGLIA, BRIGHTNESS, NAMES, VENTRICLES, WHITE_MATTER, Contrast
 from DeepMRILib.pvs.phantom_options import PhantomOptions
@@ -33,7 +34,7 @@ from DeepMRILib.pvs.phantom_scan import (
     tissue_image,
     with_tubes,
 )
-from DeepMRILib.pvs.phantom_tissue import brain_of_labels, fluid_brightness, room_of_image
+from DeepMRILib.pvs.phantom_tissue import fluid_brightness, room_of_image
 from DeepMRILib.pvs.tubes import Tube
 from DeepMRILib.results import Provenance, Result
 from DeepMRILib.tables import Table
@@ -233,7 +234,7 @@ def _in_real(
     image = _checked_image(volume, options, brain_mask, parcellation)
     progress(0.0, "Looking for white matter")
     labels = None if parcellation is None else np.asarray(checked_labels(parcellation, volume).array, np.int32)
-    brain = brain_of_labels(labels) if brain_mask is None else checked_mask(brain_mask, volume)
+    brain = is_brain(labels) if brain_mask is None else checked_mask(brain_mask, volume)
     box, affine = cut_to_content(brain, volume.affine)  # nothing happens outside the brain
     part_of = None if labels is None else np.where(brain, labels, 0)[box]
     note, content, inserted, kinds = _put_in(Volume(image[box], affine), brain[box], part_of, options, progress)

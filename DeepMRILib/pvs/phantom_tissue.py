@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from DeepMRILib.errors import InputError
-from DeepMRILib.pvs.head_labels import VENTRICLES
+from DeepMRILib.pvs.brainmask_tissue import largest_part
 from DeepMRILib.pvs.phantom_room import Room
 
 _EDGE_MM = 3.0
@@ -46,7 +46,7 @@ def room_of_image(image: NDArray, brain: NDArray, affine: NDArray, *, dark_fluid
     if not dark_fluid:
         low, high = high, low
     beyond = np.greater if dark_fluid else np.less
-    white = _largest(inner & beyond(flat, high))
+    white = largest_part(inner & beyond(flat, high))
     # spaces that are there already are holes in it
     closed = ndimage.binary_closing(white, iterations=1)
     white = ndimage.binary_fill_holes(closed) & inner & beyond(flat, low)
@@ -66,11 +66,6 @@ def fluid_brightness(image: NDArray, brain: NDArray, room: Room, *, dark_fluid: 
     if np.count_nonzero(core) >= _ENOUGH:
         return float(np.median(image[core]))
     return float(np.percentile(image[brain], 2 if dark_fluid else 98))
-
-
-def brain_of_labels(labels: NDArray) -> NDArray:
-    """The brain with its ventricles, bool, of a parcellation."""
-    return (labels > 0) & ((labels < 100) | (labels >= 192)) & (labels != 24) | np.isin(labels, VENTRICLES)
 
 
 def _above(ventricles: NDArray, affine: NDArray) -> NDArray:
@@ -110,10 +105,3 @@ def _classes(values: NDArray) -> tuple[float, float]:
             break
         means = renewed
     return float((means[0] + means[1]) / 2), float((means[1] + means[2]) / 2)
-
-
-def _largest(mask: NDArray) -> NDArray:
-    pieces, count = ndimage.label(mask)
-    if not count:
-        return mask
-    return pieces == 1 + np.bincount(pieces.ravel())[1:].argmax()
