@@ -54,7 +54,8 @@ def only_tubes(score: NDArray, options: SegmentOptions) -> NDArray:
             break
         size, elongation = measured(labels, count)
         good = (size <= options.max_size) & ((size < ROUND) | (elongation >= options.min_elongation))
-        good[labels[eroded(labels > 0, options.max_width / 2)]] = False
+        # less than a voxel would leave out everything: a single one is 1 mm thick
+        good[labels[eroded(labels > 0, max(options.max_width / 2, 1.0))]] = False
         enough = size >= SMALLEST
         good[0] = enough[0] = False
         kept |= (good & enough)[labels]
