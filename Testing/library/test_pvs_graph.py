@@ -16,7 +16,7 @@ torch = pytest.importorskip("torch")
 from interactive_network import one_thread
 from torch.nn import functional as F
 
-from DeepMRILib.errors import WeightsError
+from DeepMRILib.errors import InputError, WeightsError
 from DeepMRILib.pvs.importer import network_graph
 from DeepMRILib.pvs.importer.graph import Graph, Port, Step
 from DeepMRILib.pvs.importer.graph_fold import fold
@@ -212,6 +212,13 @@ def test_too_large_a_value_is_refused_before_it_is_made() -> None:
 def test_steps_that_do_not_fit_are_named(op: str, attributes: dict[str, Any]) -> None:
     with pytest.raises(WeightsError, match=f"step {op}"):
         shapes_of(graph(step(op, "x", "y", **attributes)))
+
+
+def test_an_image_of_another_size_is_refused(network: Graph) -> None:
+    with pytest.raises(InputError, match="takes any x 6 x 5 x 4 x 3 values at x, and was given 2 x 6 x 5 x 5 x 3"):
+        GraphNetwork(network)(image(size=(2, 6, 5, 5, 3)))
+    with pytest.raises(InputError, match="Resample"):
+        GraphNetwork(network)(image()[0])
 
 
 def test_unknown_operations_are_refused() -> None:

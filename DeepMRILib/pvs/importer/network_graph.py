@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from DeepMRILib.errors import WeightsError
-from DeepMRILib.pvs.importer.graph import Graph, Step
+from DeepMRILib.errors import InputError, WeightsError
+from DeepMRILib.pvs.importer.graph import Graph, Port, Step
 from DeepMRILib.pvs.importer.network_ops import OPS
 
 PYTHON = "python"
@@ -48,9 +48,15 @@ class GraphNetwork(torch.nn.Module):
         return next((value.dtype for value in self.buffers() if value.is_floating_point()), torch.float32)
 
     def forward(self, *inputs: Tensor) -> Tensor | tuple[Tensor, ...]:
-        """The outputs, several as a tuple; the inputs are given in the order of ``graph.inputs``."""
+        """The outputs, several as a tuple; the inputs are given in the order of ``graph.inputs``.
+
+        Raises:
+            InputError: an input has another shape than the network takes.
+        """
         if len(inputs) != len(self.inputs):
             raise TypeError(f"the network takes {len(self.inputs)} inputs, {len(inputs)} were given")
+        for port, value in zip(self.inputs, inputs, strict=True):
+            _check_shape(port, value)
         precision = self.precision
         named = zip(self.inputs, inputs, strict=True)
         values = {port.name: value.to(precision) if value.is_floating_point() else value for port, value in named}
@@ -108,6 +114,19 @@ def last_uses(graph: Graph) -> list[tuple[str, ...]]:
         if name not in kept:
             done[index].append(name)
     return [tuple(names) for names in done]
+
+
+def _check_shape(port: Port, value: Tensor) -> None:
+    """Refuse another size than the network was made for: steps worked out for one would mix up another's voxels."""
+    fits = len(port.shape) == value.ndim and all(
+        wanted in (None, given) for wanted, given in zip(port.shape, value.shape, strict=True)
+    )
+    if not fits:
+        wanted = " x ".join("any" if size is None else str(size) for size in port.shape)
+        given = " x ".join(str(size) for size in value.shape)
+        raise InputError(
+            f"The network takes {wanted} values at {port.name}, and was given {given}. Resample the image."
+        )
 
 
 def _function(step: Step, functions: Mapping[str, Callable[..., Any]]) -> Callable[..., Any]:
