@@ -1,4 +1,4 @@
-"""Draw the README's pictures: the panels, the maps of the phantom and the lesions, without the Slicer application.
+"""Draw the README's pictures: panels, maps of the phantom, lesions and spaces, without the Slicer application.
 
     python Utilities/make_screenshots.py [module ...]
 
@@ -46,6 +46,10 @@ def main(modules: list[str]) -> None:
         import screenshots_interactive
 
         screenshots_interactive.draw()
+    if "PVSSegment" in modules or not modules:
+        import screenshots_pvs
+
+        screenshots_pvs.draw()
 
 
 def draw_ivim() -> None:
