@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable
 from typing import Any
 
 from slicer.i18n import tr as _
 
-from DeepMRILib.errors import DeepMRIError, InputError
+from DeepMRILib.errors import InputError
 from DeepMRILib.mrml.interactive import exportCase
 from DeepMRILib.panel.interactive_task import InteractiveSegTask
+from DeepMRILib.panel.outcome import plainName, sayOutcome
 
 
 class ExportSection:
@@ -64,18 +63,3 @@ def exportChosen(task: InteractiveSegTask, parameters: Any, folder: str, name: s
         channels=[node for node in parameters.channels if node is not None],
     )
     return _("The case {name} is in {folder}.").format(name=case.name, folder=case.images[0].parents[1])
-
-
-def plainName(text: str) -> str:
-    """A name that files can have."""
-    return re.sub(r"[^A-Za-z0-9_-]+", "_", text).strip("_-") or "case"
-
-
-def sayOutcome(label: Any, action: Callable[[], str]) -> None:
-    """Do something at the press of a button, and show below it how that ended."""
-    try:
-        text = action()
-    except DeepMRIError as error:
-        text = str(error)
-    label.setText(text)
-    label.setVisible(bool(text))

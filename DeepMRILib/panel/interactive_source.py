@@ -10,8 +10,8 @@ from slicer.i18n import tr as _
 from DeepMRILib.errors import InputError
 from DeepMRILib.mrml.interactive import syntheticPoints
 from DeepMRILib.mrml.transaction import transaction
-from DeepMRILib.panel.interactive_export import sayOutcome
 from DeepMRILib.panel.interactive_lesions import Lesions, newPoints
+from DeepMRILib.panel.outcome import sayOutcome
 from DeepMRILib.panel.segment_box import SegmentBox
 
 

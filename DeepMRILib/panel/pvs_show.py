@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import slicer
 import slicer.util
 from slicer.i18n import tr as _
 
-from DeepMRILib.errors import DeepMRIError, InputError
+from DeepMRILib.errors import InputError
 from DeepMRILib.jobs import load
 from DeepMRILib.mrml.hierarchy import sourceOf
 from DeepMRILib.mrml.pvs import isShown3D, show3D
@@ -21,7 +22,7 @@ from DeepMRILib.mrml.pvs_record import recordOf
 from DeepMRILib.mrml.pvs_report import resultFromNodes
 from DeepMRILib.mrml.transaction import transaction
 from DeepMRILib.panel.dependencies import ensurePackages
-from DeepMRILib.panel.interactive_export import plainName
+from DeepMRILib.panel.outcome import plainName, sayOutcome
 from DeepMRILib.panel.pvs_task import mainImage
 from DeepMRILib.panel.pvs_views import showOverlay
 from DeepMRILib.panel.runner import temporaryFolder
@@ -133,13 +134,8 @@ class ShowSection:
         moment = datetime.now().astimezone()
         return folder / f"{plainName(segmentation.GetName())}-report-{moment:%Y%m%d-%H%M%S}.html"
 
-    def _say(self, action: Any) -> None:
-        try:
-            text = action()
-        except DeepMRIError as error:
-            text = str(error)
-        self._ui.showLabel.setText(text)
-        self._ui.showLabel.setVisible(bool(text))
+    def _say(self, action: Callable[[], str]) -> None:
+        sayOutcome(self._ui.showLabel, action)
 
     @staticmethod
     def _press(button: Any, enabled: bool, checked: bool) -> None:
