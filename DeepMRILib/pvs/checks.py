@@ -91,7 +91,7 @@ def _check_values(array: NDArray, name: str) -> None:
     low, high, unknown = _extremes(array)
     if unknown > _UNKNOWN * array.size:
         raise InputError(
-            f"{100 * unknown / array.size:.2g} % of the {name}'s voxels are NaN or infinite; at most "
+            f"{100 * unknown / array.size:.3g} % of the {name}'s voxels are NaN or infinite; at most "
             f"{100 * _UNKNOWN:g} % may be. Check how the image was made."
         )
     if low == high:

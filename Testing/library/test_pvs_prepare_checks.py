@@ -72,7 +72,7 @@ def test_images_that_cannot_be_used(sentence: str) -> None:
 
 
 def test_every_value_unknown_is_refused() -> None:
-    with pytest.raises(InputError, match="NaN or infinite"):
+    with pytest.raises(InputError, match="^100 % of the T1's voxels are NaN or infinite"):
         checked_images({"t1": Volume(np.full(SHAPE, np.nan), AFFINE)})
 
 
