@@ -32,7 +32,7 @@ SECOND = {"name": SHIPPED, "steps": 2800, "heads": 1, "learning_rate": 1e-3}
 LIMITS = (
     "It was trained in an hour and a half on two cores, on generated spaces only; how well it does on spaces that "
     "people have marked is not known.",
-    "Its backgrounds come from one label map of a healthy head and one generated head: large lesions, surgery and "
+    "Its backgrounds come from one label map of a head and one generated head: large lesions, surgery and "
     "children's brains are new to it.",
     "Spaces that fill less than a quarter of a voxel of 1 mm are background to it, and so are lacunes from 3 mm.",
 )
