@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from DeepMRILib.errors import InputError
+from DeepMRILib.errors import InputError, WeightsError
 from DeepMRILib.jobs import Input, Job
 from DeepMRILib.model_store import CARD, find_model
 
@@ -111,10 +111,24 @@ def read_input(item: Input, given: Mapping[str, Any], method: str) -> Any:
         return None
     if item.kind == "network" and os.path.lexists(path) and not os.path.lexists(path / CARD):
         return path
-    if item.kind in ("model", "network"):
+    if item.kind == "network":
+        return _find_network(path, method)
+    if item.kind == "model":
         return find_model(path, method).folder
     flags = {name: given.get(f"{item.name}_{name}", given.get(name)) for name in INPUT_FLAGS.get(item.kind, {})}
     return READERS[item.kind](path, flags)
+
+
+def _find_network(path: Path, method: str) -> Path:
+    """The folder of a model of ours, where no file or folder of that name is another program's."""
+    try:
+        return find_model(path, method).folder
+    except WeightsError as error:
+        if os.path.lexists(path):
+            raise
+        raise InputError(
+            f"There is no file or folder {path}, and no model of that name. Check the path. {error}"
+        ) from error
 
 
 def _read_diffusion(path: Path, given: Mapping[str, Any]) -> Any:

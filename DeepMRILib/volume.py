@@ -215,17 +215,22 @@ def checked_b_values(b_values: ArrayLike, count: int | None = None, place: str =
     return values
 
 
-def checked_mask(mask: Volume | ArrayLike | None, volume: Volume) -> NDArray:
+def checked_mask(mask: Volume | ArrayLike | None, volume: Volume, what: str = "mask") -> NDArray:
     """A mask as bool (i, j, k) on the grid of ``volume``; everything when None.
+
+    Args:
+        mask: not 0 inside.
+        volume: on whose grid it must lie.
+        what: what sentences call the mask.
 
     Raises:
         InputError: another shape or another place in space, or nothing inside.
     """
     if mask is None:
         return np.ones(volume.shape, dtype=bool)
-    inside = np.nan_to_num(_on_grid(mask, volume, "mask")) != 0
+    inside = np.nan_to_num(_on_grid(mask, volume, what)) != 0
     if not inside.any():
-        raise InputError("The mask is empty: no voxel is inside. Draw or choose a region on the image.")
+        raise InputError(f"The {what} is empty: no voxel is inside. Draw or choose a region on the image.")
     return inside
 
 

@@ -142,7 +142,7 @@ def check_brain_volume(voxels: int, voxel_volume: float, whose: str) -> float:
     if not BRAIN_ML[0] <= volume <= BRAIN_ML[1]:
         raise InputError(
             f"{whose} {volume:.0f} ml; expected the brain, of {BRAIN_ML[0]:g} to {BRAIN_ML[1]:g} ml. Draw or choose a "
-            "mask of the whole brain."
+            "mask of the whole brain, and check that all inputs are of the same head."
         )
     return volume
 

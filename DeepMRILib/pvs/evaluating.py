@@ -26,6 +26,8 @@ from DeepMRILib.tables import Table
 from DeepMRILib.volume import LabelVolume, Volume, checked_labels, checked_mask
 
 WHOLE = "Whole image"
+MOST_SHARE = 0.2
+"""The largest part of the voxels that a reference may mark."""
 _POINTS = 200
 """Points of the stored curve; the area is that of the whole one."""
 
@@ -79,8 +81,9 @@ def evaluate(
     report = part(progress, 0.0, 1.0)
     report(0.0, "Comparing")
     score = _score(found)
-    inside = checked_mask(brain_mask, found)
-    truth = checked_mask(reference, found) & inside
+    inside = checked_mask(brain_mask, found, "brain mask")
+    truth = checked_mask(reference, found, "reference") & inside
+    _check_share(truth, inside)
     if not truth.any():
         raise InputError("No space of the reference lies in the brain mask. Check that they belong together.")
     kept = clusters_of(
@@ -110,6 +113,16 @@ def evaluate(
         found=LabelVolume(mask.astype(np.uint8), found.affine, {1: "Found"}),
         reference=LabelVolume(truth.astype(np.uint8), found.affine, {1: "Reference"}),
     )
+
+
+def _check_share(truth: NDArray, inside: NDArray) -> None:
+    """Refuse an image given as the reference: spaces are a few thousandths of a brain."""
+    share = np.count_nonzero(truth) / max(np.count_nonzero(inside), 1)
+    if share > MOST_SHARE:
+        raise InputError(
+            f"The reference marks {100 * share:.0f} % of the voxels; perivascular spaces are far fewer. Give a mask of "
+            "them, not 0 only where they are."
+        )
 
 
 def _score(found: Volume) -> NDArray:

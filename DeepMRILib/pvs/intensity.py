@@ -32,8 +32,8 @@ def prepared(problem: Problem, modality: Modality, rule: IntensityRule) -> NDArr
     p99 = float(np.percentile(values[problem.brain], 99)) if problem.brain.any() else 0.0
     if p99 <= 0:
         raise InputError(
-            f"The {modality.upper()} is 0 nearly everywhere inside the brain mask (its 99th percentile is 0). Check "
-            "that image and mask belong to each other."
+            f"The {modality.upper()} is 0 nearly everywhere inside the brain (its 99th percentile is 0). Check that "
+            "the image belongs to the brain mask, or to the parcellation."
         )
     headroom = _HEADROOM[rule]
     values /= np.float32(p99)

@@ -95,10 +95,27 @@ def _foreign(place: Path | str | None) -> Path | None:
         there, ours = path.exists(), (path / CARD).is_file()
     except OSError:  # a name that is too long
         return None
-    is_name = path.name == str(place)
-    if not there or ours or (is_name and (ModelStore().folder / path / CARD).is_file()):
+    if not there or ours or (path.name == str(place) and _is_known(path.name)):
         return None
     return path
+
+
+def _is_known(name: str) -> bool:
+    """Whether a model of ours has this name: it is meant then, not a folder that happens to be called so."""
+    return any(model.card.name == name for model in ModelStore().list(METHOD))
+
+
+def check_place(place: Path | str | None) -> None:
+    """Refuse a place without a model before any work is done; the weights are not read yet.
+
+    Raises:
+        InputError: there is nothing of that name.
+        WeightsError: as ``model_store.find_model``.
+    """
+    if place is None:
+        _shipped()
+    elif _foreign(place) is None:
+        find_model(place, METHOD)
 
 
 def _import(path: Path, folder: Path, box: tuple[int, int, int], progress: Progress | None) -> tuple[str, ...]:

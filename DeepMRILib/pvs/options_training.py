@@ -13,7 +13,11 @@ class TrainOptions:
     """How a network is trained on generated perivascular spaces."""
 
     name: str = option("pvs-network", "Name of the model in lists")
-    steps: int = option(20_000, "Steps of the training; each learns from a batch", range=(1, 10_000_000))
+    steps: int = option(
+        20_000,
+        "Steps of the training, rounded to hundreds where there are more; each learns from a batch",
+        range=(1, 10_000_000),
+    )
     hours: float = option(
         0.0,
         "Stop after this time with what has been learned by then; 0 makes all steps",

@@ -59,8 +59,7 @@ def prepare(
     report(0.05, "Finding the brain")
     field, notes = _brain(native, brain_mask, labels, t2=main == "t2")
     brain = field.on(native.affine, native.shape)
-    whose = "The brain mask holds" if brain_mask is not None else "The brain that was found in the image has"
-    checks.check_brain_volume(int(brain.sum()), native.voxel_volume, whose)
+    checks.check_brain_volume(int(brain.sum()), native.voxel_volume, _whose(brain_mask, parcellation))
     notes += _about(found, brain, native)
     report(0.4, "Resampling to 1 mm")
     affine = box_affine(conformed_affine(native.affine, native.shape), field)
@@ -76,6 +75,14 @@ def prepare(
     rows = qc.rows(problem, native, brain, given=brain_mask is not None, moved=moved, fit=fit)
     report(1.0, "Ready")
     return Prepared(problem, native, brain, brain_mask is not None, on_native, rows, tuple(notes))
+
+
+def _whose(brain_mask: Volume | None, parcellation: Volume | None) -> str:
+    if brain_mask is not None:
+        return "The brain mask holds"
+    if parcellation is not None:
+        return "Of the parcellation's brain, the image shows"
+    return "The brain that was found in the image has"
 
 
 def _brain(

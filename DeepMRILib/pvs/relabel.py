@@ -107,7 +107,7 @@ def _place(labels: LabelVolume) -> tuple[NDArray, NDArray]:
 
 def _in_the_box(result: PVSResult, options: RelabelOptions) -> Relabelled | None:
     """The same on voxels of 1 mm; None where the result does not hold them."""
-    if "probability_1mm" not in result.conformed:
+    if not {"probability_1mm", "brain_1mm", "regions_1mm"} <= set(result.conformed):
         return None
     regions = result.conformed["regions_1mm"]
     names = result.regions.names if result.regions is not None else {}

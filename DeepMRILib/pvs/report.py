@@ -64,7 +64,7 @@ def _facts(result: PVSResult) -> dict[str, Any]:
         "Images": ", ".join(name.upper() for name in made.inputs["images"]),
         "Spaces": whole["clusters"],
         "Their volume": f"{whole['total']:.1f} mm³",
-        "Brain": f"{whole['region_volume']:.0f} ml",
+        "Brain": f"{np.count_nonzero(result.brain.array) * result.brain.voxel_volume / 1000:.0f} ml",
         "Brain mask": made.inputs["brain_mask"],
         "Regions": made.inputs["regions"],
         "Threshold": f"{options['threshold']:g}",

@@ -67,6 +67,10 @@ def segment(
     if model is not None and options.engine != "network":
         raise InputError(f"A model was given, and the engine {options.engine} uses none. Choose the engine network.")
     engine = _engine(options, model)
+    if options.engine == "network":
+        from DeepMRILib.pvs.opened import check_place
+
+        check_place(model)
     prepared = prepare(
         images, options, brain_mask=brain_mask, parcellation=parcellation, progress=part(progress, 0.0, 0.3)
     )

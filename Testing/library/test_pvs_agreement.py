@@ -142,8 +142,9 @@ def test_only_voxels_in_the_brain_count(found, truth) -> None:
     [
         (lambda found, truth: (found * 300.5, truth), "values from 0 to 300.5"),
         (lambda found, truth: (found - 0.5, truth), "values from -0.5"),
-        (lambda found, truth: (found, truth[1:]), "reference|mask has 23 x 20 x 16"),
-        (lambda found, truth: (found, truth * 0), "empty"),
+        (lambda found, truth: (found, truth[1:]), "The reference has 23 x 20 x 16"),
+        (lambda found, truth: (found, truth * 0), "The reference is empty"),
+        (lambda found, truth: (found, truth + 7), "marks 100 % of the voxels"),
         (lambda found, truth: (np.stack([found] * 2, -1), truth), "one image of numbers"),
     ],
 )

@@ -78,8 +78,8 @@ def _sentence(work: Assembly) -> str:
     if any(reason.startswith(LAMBDA) for reason in work.problems.values()):
         name = next(name for name, reason in work.problems.items() if reason.startswith(LAMBDA))
         way = (
-            " A Lambda layer holds program code, which is never run: say what it does, for example "
-            f'lambdas={{"{name}": "swish"}}.'
+            " A Lambda layer holds program code, which is never run: say in Python what it does, for example "
+            f'pvs.load_keras(path, lambdas={{"{name}": "swish"}}).'
         )
     return f"The network has layers that are not understood: {listed}{more}.{way}"
 
