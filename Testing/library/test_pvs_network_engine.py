@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -353,12 +354,19 @@ def test_flips_are_of_the_left_and_right_and_for_ours_alone(tmp_path: Path) -> N
     )
 
 
-def test_ours_takes_a_t2_and_is_found_by_its_shipped_name() -> None:
-    with pytest.raises(InputError, match=f"none of its own .{SHIPPED}.*deepmri pvs models"):
-        answer(a_problem("t1"), None)
-    a_unet(SHIPPED)
+def test_the_shipped_network_takes_a_t2() -> None:
     found = answer(a_problem("t2"), None)
     assert found.notes == (f"The network {SHIPPED} was made for a T1 and looked at the T2, inverted inside the brain.",)
+    assert found.engine == f"network {SHIPPED}, one network"
+
+
+def test_a_copy_without_a_shipped_network_says_where_to_get_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    without = functools.partial(ModelStore, library=tmp_path)
+    monkeypatch.setattr("DeepMRILib.pvs.opened.ModelStore", without)
+    with pytest.raises(InputError, match=f"none of its own .{SHIPPED}.*deepmri pvs models"):
+        answer(a_problem("t1"), None)
 
 
 def test_models_that_cannot_be_used_are_refused_in_a_sentence(tmp_path: Path) -> None:

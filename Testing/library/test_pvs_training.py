@@ -336,3 +336,27 @@ def test_a_cancelled_training_leaves_nothing_behind(tmp_path: Path, monkeypatch:
     with pytest.raises(Cancelled):
         train(TrainOptions(**killed_job.SETTINGS), labels=labels, progress=stop)
     assert list(tmp_path.iterdir()) == []
+
+
+# -- the network that is shipped --
+
+
+def test_the_shipped_network_finds_more_than_the_filter() -> None:
+    shipped = TrainedNetwork.load("pvs-small")
+    network = build_network(shipped.design)
+    network.load_state_dict({name: torch.from_numpy(array) for name, array in shipped.state().items()})
+    patches = PatchSet([Anatomy.of_labels(ball(64))], first=77, count=6, edge=32)
+    found = {(row[0], row[1]): row[2] for row in scored(network, patches, "cpu").rows}
+    where = "tissue that has spaces"
+    assert found["network", where] > found["Jerman's filter", where] + 0.1
+    assert found["network", "everywhere"] > 0.4
+
+
+def test_the_shipped_card_says_what_it_is_and_where_it_ends() -> None:
+    card = ModelStore().find("pvs-small", "pvs").card
+    assert card.licence == "Apache-2.0"
+    assert "train_pvs_small.py" in card.source
+    assert "generated patches" in card.training_data
+    notes = " ".join(card.extra["provenance"]["notes"])
+    assert "not known" in notes
+    assert any(name.startswith("average_precision, network") for name in card.metrics)
