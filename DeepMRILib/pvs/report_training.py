@@ -50,7 +50,7 @@ def train_report(result: TrainedNetwork) -> Report:
     }
     report.table(
         Table(columns),
-        caption="Each method at its best threshold there; the real world is not as the generator draws it.",
+        caption="The network at 0.5, filters at their best threshold; the real world is not as it is drawn here.",
     )
     report.section("How it was made")
     report.facts({name: value for name, value in made.options.items() if value not in ("", [])})

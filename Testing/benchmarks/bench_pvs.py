@@ -80,17 +80,21 @@ class Found:
 
 
 def engine_named(name: str, model: Path | None) -> tuple[Engine, SegmentOptions]:
-    """An engine and its settings."""
-    if name == "network":
+    """An engine and its settings; ``<filter>-alone`` is not told the parcellation, as networks are not."""
+    if name in ("network", "network-flips"):
         from DeepMRILib.pvs.network_engine import segment_by_network
 
         def network(problem, progress):
             return segment_by_network(problem, progress, model=model)
 
-        return network, SegmentOptions(engine="network")
+        return network, SegmentOptions(engine="network", flips=name == "network-flips")
     from DeepMRILib.pvs.vesselness_engine import segment_by_vesselness
 
-    return segment_by_vesselness, SegmentOptions(filter=name)
+    def alone(problem, progress):
+        return segment_by_vesselness(replace(problem, labels=None), progress)
+
+    kind, _, told = name.partition("-")
+    return alone if told else segment_by_vesselness, SegmentOptions(filter=kind)
 
 
 def setting_from(text: str) -> tuple[str, Setting]:
@@ -334,7 +338,12 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=20)
     parser.add_argument("--heads", type=int, default=3, help="generated heads on which thresholds are chosen")
     parser.add_argument("--tubes", type=int, default=150)
-    parser.add_argument("--engines", nargs="+", default=["frangi", "jerman", "network"])
+    parser.add_argument(
+        "--engines",
+        nargs="+",
+        default=["frangi", "jerman", "network"],
+        help="also frangi-alone, jerman-alone, network-flips",
+    )
     parser.add_argument("--images", nargs="+", default=IMAGES, choices=IMAGES)
     parser.add_argument(
         "--chosen", nargs="*", default=[], metavar="ENGINE=THRESHOLD,SIZE", help="as an earlier run has chosen them"
