@@ -149,7 +149,7 @@ def test_closing_the_scene_stops_the_training(studied: Panel, store: ModelStore,
     assert not studied.widget.runner.isBusy()
     assert is_gone(worker)
     assert "closed" in studied.train.statusLabel.text
-    assert store.list() == []
+    assert store.list("ivim") == []
 
 
 def test_deleting_a_series_of_the_study_stops_the_training_and_another_does_not(
@@ -255,7 +255,7 @@ def test_a_cancelled_training_leaves_nothing(studied: Panel, store: ModelStore, 
     studied.train.applyButton.click()
     studied.wait(lambda: not studied.widget.runner.isBusy(), 10, "the end")
     assert "Stopped" in studied.train.statusLabel.text
-    assert store.list() == []
+    assert store.list("ivim") == []
     assert slicer.mrmlScene.GetNumberOfNodes() == count
 
 
