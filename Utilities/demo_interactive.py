@@ -66,7 +66,7 @@ def segmentations(
 
 def is_shipped() -> bool:
     """Whether DeepMRI brings a network along."""
-    return any(model.name == SHIPPED for model in ModelStore().list())
+    return any(model.card.name == SHIPPED for model in ModelStore().list("interactive"))
 
 
 def clicked(folder: Path, place: NDArray) -> Path:

@@ -297,7 +297,7 @@ def test_the_store_gets_the_model_once(v1: tuple[Path, tuple[PublishedSet, ...]]
     row = dict(zip(table.columns, table.rows[1], strict=True))
     assert (row["name"], row["here"], row["date"]) == ("shiva-pvs-v1-t1", "in your models", "2021-10-30")
     store_checked(keras_file(tmp_path / "own.h5"), ImportOptions(licence="CC0-1.0"), store, box=BOX)
-    assert models(store).columns["name"][-1] == "own"
+    assert "own" in models(store).columns["name"]
 
 
 def test_nothing_half_is_left_behind(v1: tuple[Path, tuple[PublishedSet, ...]], tmp_path: Path) -> None:
