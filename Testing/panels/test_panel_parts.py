@@ -35,7 +35,7 @@ class PlainOptions:
 def a_job(*inputs: str, options_type: type = ToyOptions):
     """A job with these kinds of inputs."""
     return types.SimpleNamespace(
-        options_type=options_type, inputs=[types.SimpleNamespace(name=kind, kind=kind) for kind in inputs]
+        options_type=options_type, stores=False, inputs=[types.SimpleNamespace(name=kind, kind=kind) for kind in inputs]
     )
 
 
