@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import time
 from pathlib import Path
 
 import numpy as np
@@ -290,15 +289,15 @@ def test_quality_rows_are_whole() -> None:
     assert rows["brain outside the box"]["value"] == pytest.approx(0, abs=0.1)
 
 
-def test_a_large_image_takes_seconds() -> None:
-    affine, shape = grid(np.eye(3), (0.5, 0.5, 1.0), size=200.0)
-    image = Volume(np.random.default_rng(3).integers(0, 500, shape).astype(np.int16), affine)
+def test_the_users_image_stays_as_it_was() -> None:
+    affine, shape = grid(np.eye(3), (0.8, 0.8, 1.0), size=130.0)
+    array = np.random.default_rng(3).integers(0, 500, shape).astype(np.int16)
+    image = Volume(array.copy(), affine)
     inside = radii(affine, shape, CENTRE) < 60
-    begin = time.process_time()
     ready = prepare({"t1": image}, OPTIONS, brain_mask=Volume(inside, affine))
-    ready.to_native(ready.problem.images["t1"])
-    assert time.process_time() - begin < 20
+    assert ready.to_native(ready.problem.images["t1"]).shape == shape
     assert image.array.dtype == np.int16
+    np.testing.assert_array_equal(image.array, array)
 
 
 def test_real_images(shared_data: Path) -> None:
