@@ -1,0 +1,27 @@
+"""k-space patterns: which lines to acquire so that the task is served best, by iterative gradient sampling (IGS)."""
+
+from DeepMRILib.igs.dataset import SliceDataset
+from DeepMRILib.igs.encoding import Encoding
+from DeepMRILib.igs.options import DataOptions, FindOptions, PatternOptions
+from DeepMRILib.igs.options_network import ApplyOptions, FinetuneOptions, TestOptions, TrainOptions
+from DeepMRILib.igs.pattern import Pattern, Rung
+from DeepMRILib.igs.result import AppliedPattern, Evaluation, ExportResult, PatternResult, SampleResult
+
+__all__ = [
+    "AppliedPattern",
+    "ApplyOptions",
+    "DataOptions",
+    "Encoding",
+    "Evaluation",
+    "ExportResult",
+    "FindOptions",
+    "FinetuneOptions",
+    "Pattern",
+    "PatternOptions",
+    "PatternResult",
+    "Rung",
+    "SampleResult",
+    "SliceDataset",
+    "TestOptions",
+    "TrainOptions",
+]
