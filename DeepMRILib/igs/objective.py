@@ -1,4 +1,4 @@
-"""What the search asks: the loss of a mask, and how it changes with each line. Data, network and loss stand behind it."""
+"""What the search asks: the loss of a mask, and how it changes with each line."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Settings of KSpaceIGS: how data are read, and how a pattern is searched. Those of training and testing stand beside."""
+"""Settings of KSpaceIGS: how data are read, and how a pattern is searched."""
 
 from __future__ import annotations
 
