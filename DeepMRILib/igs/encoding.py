@@ -65,7 +65,7 @@ class Encoding:
         return np.stack([grid.ravel() for grid in grids], axis=1)
 
     def spread(self, mask: NDArray, spatial: int) -> NDArray:
-        """A mask (contrasts or 1, *shape) as (contrasts or 1, spatial...), 1 along what is not encoded: to multiply with.
+        """A mask (contrasts or 1, *shape) as (contrasts or 1, spatial...), 1 along what is not encoded.
 
         Args:
             mask: of any type.

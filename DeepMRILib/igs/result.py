@@ -53,7 +53,8 @@ class Evaluation(Result):
             ``case``, ``structure``, and the measures of the task (``dice``, ``hd95``; or ``correct``, ``probability``),
             and of the image (rows with structure ``image``: ``psnr``, ``ssim``, ``nmse``).
         summary: a row for each pattern, number of lines, structure and measure: ``mean``, ``low``, ``high``, and
-            against the recommended pattern the paired ``difference``, ``difference_low``, ``difference_high``; ``cases``.
+            against the recommended pattern the paired ``difference``, ``difference_low``, ``difference_high``;
+            ``cases``.
         masks: pattern and lines, such as ``igs_16``, to its mask.
         examples: name to picture (h, w) of one slice: full, undersampled, segmentation, for the report.
     """
