@@ -5,6 +5,7 @@ from DeepMRILib.igs.encoding import Encoding
 from DeepMRILib.igs.options import DataOptions, FindOptions, PatternOptions
 from DeepMRILib.igs.options_network import ApplyOptions, FinetuneOptions, TestOptions, TrainOptions
 from DeepMRILib.igs.pattern import Pattern, Rung
+from DeepMRILib.igs.phantoms import lesion_phantom, ring_phantom, stripe_phantom
 from DeepMRILib.igs.result import AppliedPattern, Evaluation, ExportResult, PatternResult, SampleResult
 
 __all__ = [
@@ -24,4 +25,7 @@ __all__ = [
     "SliceDataset",
     "TestOptions",
     "TrainOptions",
+    "lesion_phantom",
+    "ring_phantom",
+    "stripe_phantom",
 ]
