@@ -27,15 +27,28 @@ def read_pattern(place: Path) -> Pattern:
     try:
         if path.stat().st_size > LARGEST:
             raise _refused(path, "it is too large")
-        values = json.loads(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
     except OSError as error:
         raise unreadable(path, error) from error
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise _refused(path, "it is no JSON") from error
-    return _pattern(values, path)
+    return parsed_pattern(text, path)
 
 
-def _pattern(values: Any, path: Path) -> Pattern:
+def parsed_pattern(text: str, place: Path | str) -> Pattern:
+    """The pattern in the text of a pattern.json; ``place`` is what sentences call where it stands.
+
+    Raises:
+        InputError: not a pattern.
+    """
+    try:
+        values = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise _refused(place, "it is no JSON") from error
+    return _pattern(values, place)
+
+
+def _pattern(values: Any, path: Path | str) -> Pattern:
     from DeepMRILib.igs.pattern import FORMAT, Pattern, Rung
 
     if not isinstance(values, dict) or values.get("kind") != "deepmri-pattern":
@@ -89,5 +102,5 @@ def _number(value: Any) -> float | None:
     return None if value is None else float(value)
 
 
-def _refused(path: Path, why: str) -> InputError:
+def _refused(path: Path | str, why: str) -> InputError:
     return InputError(f"{path} is not a pattern of DeepMRI: {why}. Give the pattern.json that igs find has written.")
