@@ -1,0 +1,54 @@
+"""Acquisition parameters told from the image alone and checked against the header; audits without any model."""
+
+from DeepMRILib.iap.calibration import Calibration, HeadCalibration
+from DeepMRILib.iap.header import Header, read_header
+from DeepMRILib.iap.layout import Head, Layout
+from DeepMRILib.iap.model import Model, load_model
+from DeepMRILib.iap.options import (
+    AnalyseOptions,
+    AuditOptions,
+    CohortOptions,
+    CompleteOptions,
+    PredictOptions,
+    SortOptions,
+)
+from DeepMRILib.iap.options_network import EvaluateOptions, SimulateOptions, TrainOptions
+from DeepMRILib.iap.parameters import PARAMETERS, Parameter
+from DeepMRILib.iap.result import (
+    AnalysisResult,
+    AuditResult,
+    CohortResult,
+    EvaluationResult,
+    IAPResult,
+    SimulationResult,
+)
+from DeepMRILib.iap.sliceset import SliceSet
+
+__all__ = [
+    "PARAMETERS",
+    "AnalyseOptions",
+    "AnalysisResult",
+    "AuditOptions",
+    "AuditResult",
+    "Calibration",
+    "CohortOptions",
+    "CohortResult",
+    "CompleteOptions",
+    "EvaluateOptions",
+    "EvaluationResult",
+    "Head",
+    "HeadCalibration",
+    "Header",
+    "IAPResult",
+    "Layout",
+    "Model",
+    "Parameter",
+    "PredictOptions",
+    "SimulateOptions",
+    "SimulationResult",
+    "SliceSet",
+    "SortOptions",
+    "TrainOptions",
+    "load_model",
+    "read_header",
+]

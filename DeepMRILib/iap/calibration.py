@@ -1,0 +1,51 @@
+"""How sure a network's answers are: temperatures of probabilities, conformal sets and intervals at any level."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class HeadCalibration:
+    """Of one parameter.
+
+    Attributes:
+        temperature: logits are divided by it.
+        scores: of the calibration series, ascending, how far the truth was from the answer: of classes 1 - p(truth), or
+            what the docs of ``conformal`` say; of numbers |truth - answer| / standard deviation, in the head's own
+            scale. The quantile at level L, with the correction for n, makes sets and intervals that hold the truth in L
+            of exchangeable series (split conformal prediction).
+    """
+
+    temperature: float = 1.0
+    scores: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Of all heads; and what the features of training images look like.
+
+    Attributes:
+        heads: by parameter.
+        outside: the statistics that ``outside`` needs to tell images unlike those of the training (JSON values).
+        series: how many series it was made on.
+    """
+
+    heads: dict[str, HeadCalibration]
+    outside: dict[str, Any]
+    series: int = 0
+
+    def to_json(self) -> dict[str, Any]:
+        """JSON values."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> Calibration:
+        """What ``to_json`` gave."""
+        heads = {
+            name: HeadCalibration(float(entry["temperature"]), tuple(float(score) for score in entry["scores"]))
+            for name, entry in values["heads"].items()
+        }
+        return cls(heads, dict(values.get("outside", {})), int(values.get("series", 0)))

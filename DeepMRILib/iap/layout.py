@@ -1,0 +1,114 @@
+"""What the numbers that a network puts out stand for."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from DeepMRILib.errors import InputError
+from DeepMRILib.iap.parameters import BY_NAME, Kind
+
+FOLDER = Path(__file__).parent / "data"
+"""Where the layouts of published networks lie, as ``duke_96.json`` and ``duke_47.json``."""
+
+
+@dataclass(frozen=True)
+class Head:
+    """The outputs for one parameter.
+
+    Attributes:
+        parameter: its name.
+        kind: categorical and ordinal heads have a logit for each class; a continuous head has one number, or two, of
+            which the second is the logarithm of its standard deviation.
+        start, stop: its outputs.
+        classes: words, or of an ordinal head numbers in ascending order.
+        mean, deviation: of a continuous head: value = mean + deviation * output.
+        logarithm: the value is the natural logarithm of the parameter.
+        only: a parameter and its classes among which alone this one has a meaning: (``sequence``, (``IR``,)).
+    """
+
+    parameter: str
+    kind: Kind
+    start: int
+    stop: int
+    classes: tuple[str | float, ...] = ()
+    mean: float = 0.0
+    deviation: float = 1.0
+    logarithm: bool = False
+    only: tuple[str, tuple[str, ...]] = ("", ())
+
+    def __post_init__(self) -> None:
+        wanted = len(self.classes) if self.kind != "continuous" else self.stop - self.start
+        if self.parameter not in BY_NAME or self.stop - self.start != wanted or wanted < 1:
+            raise InputError(
+                f"The outputs {self.start} to {self.stop} of {self.parameter!r} do not match its {wanted} classes."
+            )
+
+    def outputs(self, logits: NDArray) -> NDArray:
+        """Its part (..., n) of all outputs."""
+        return logits[..., self.start : self.stop]
+
+    def value(self, output: NDArray) -> NDArray:
+        """A continuous head's parameter, in its unit, of the (first) output."""
+        found = self.mean + self.deviation * np.asarray(output, dtype=float)
+        return np.exp(found) if self.logarithm else found
+
+
+@dataclass(frozen=True)
+class Layout:
+    """All heads of a network.
+
+    Raises:
+        InputError: heads that overlap or leave gaps.
+    """
+
+    heads: tuple[Head, ...]
+
+    def __post_init__(self) -> None:
+        ends = [0, *(head.stop for head in self.heads)]
+        if [head.start for head in self.heads] != ends[:-1]:
+            raise InputError("The heads of a layout follow each other without gaps.")
+
+    @property
+    def outputs(self) -> int:
+        """How many numbers the network puts out."""
+        return self.heads[-1].stop
+
+    def head(self, parameter: str) -> Head | None:
+        """The head of a parameter, None where the network does not tell it."""
+        return next((head for head in self.heads if head.parameter == parameter), None)
+
+    def to_json(self) -> list[dict[str, Any]]:
+        """JSON values."""
+        return [asdict(head) for head in self.heads]
+
+    @classmethod
+    def from_json(cls, values: list[Mapping[str, Any]]) -> Layout:
+        """What ``to_json`` gave.
+
+        Raises:
+            InputError: not a layout.
+        """
+        try:
+            heads = []
+            for entry in values:
+                only = entry.get("only") or ("", ())
+                given = {**entry, "classes": tuple(entry.get("classes", ())), "only": (only[0], tuple(only[1]))}
+                heads.append(Head(**given))
+            return cls(tuple(heads))
+        except (TypeError, KeyError, IndexError, AttributeError) as error:
+            raise InputError(
+                f"This is no layout of outputs ({error}). Give one as `deepmri iap train` writes."
+            ) from error
+
+
+def published_layout(outputs: int) -> Layout | None:
+    """The layout of the published network with this many outputs (96 or 47), None where there is none."""
+    path = FOLDER / f"duke_{outputs}.json"
+    return Layout.from_json(json.loads(path.read_text(encoding="utf-8"))["heads"]) if path.is_file() else None
