@@ -7,6 +7,7 @@ from DeepMRILib.igs.options_network import ApplyOptions, FinetuneOptions, TestOp
 from DeepMRILib.igs.pattern import Pattern, Rung
 from DeepMRILib.igs.phantoms import lesion_phantom, ring_phantom, stripe_phantom
 from DeepMRILib.igs.result import AppliedPattern, Evaluation, ExportResult, PatternResult, SampleResult
+from DeepMRILib.igs.sources import read_dataset
 
 __all__ = [
     "AppliedPattern",
@@ -26,6 +27,7 @@ __all__ = [
     "TestOptions",
     "TrainOptions",
     "lesion_phantom",
+    "read_dataset",
     "ring_phantom",
     "stripe_phantom",
 ]
