@@ -8,6 +8,7 @@ from DeepMRILib.igs.pattern import Pattern, Rung
 from DeepMRILib.igs.phantoms import lesion_phantom, ring_phantom, stripe_phantom
 from DeepMRILib.igs.result import AppliedPattern, Evaluation, ExportResult, PatternResult, SampleResult
 from DeepMRILib.igs.sources import read_dataset
+from DeepMRILib.igs.training import train, train_network
 
 __all__ = [
     "AppliedPattern",
@@ -30,4 +31,6 @@ __all__ = [
     "read_dataset",
     "ring_phantom",
     "stripe_phantom",
+    "train",
+    "train_network",
 ]
