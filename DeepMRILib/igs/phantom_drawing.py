@@ -74,17 +74,18 @@ class Canvas:
             radii: in mm, along the axis that is turned by ``angle`` (in radians, from right to down) and across it.
             window: the rows and columns that are asked for.
         """
-        cos, sin = np.float32(np.cos(angle)), np.float32(np.sin(angle))
-        x, y = self._x[window] - np.float32(centre[0]), self._y[window] - np.float32(centre[1])
-        u, v = (cos * x + sin * y) / np.float32(radii[0]), (cos * y - sin * x) / np.float32(radii[1])
-        q = np.sqrt(u * u + v * v)
-        u /= np.float32(radii[0])
-        v /= np.float32(radii[1])
-        # the distance from the edge to first order: (q - 1) / |grad q|, with |grad q| = slope / q
-        slope = np.sqrt(u * u + v * v)
-        distance = (q - 1) * q / np.maximum(slope, np.float32(1e-9))
-        middle = q < 0.5  # where the first order says nothing; all of it is inside
-        return np.where(middle, np.float32(1), np.clip(np.float32(0.5) - distance / np.float32(self.pixel), 0, 1))
+        (a, b), cos, sin = radii, np.cos(angle), np.sin(angle)
+        x, y = self._x[window], self._y[window]
+        u = np.float32(cos / a) * x + np.float32(sin / a) * y - np.float32((cos * centre[0] + sin * centre[1]) / a)
+        v = np.float32(cos / b) * y - np.float32(sin / b) * x - np.float32((cos * centre[1] - sin * centre[0]) / b)
+        u *= u
+        v *= v
+        # with q^2 = u + v, the distance from the edge q = 1 to first order: (q - 1) / |grad q|, |grad q| = slope / q
+        square = u + v
+        slope = np.sqrt(u * np.float32(1 / a**2) + v * np.float32(1 / b**2)) + np.float32(1e-9)
+        outwards = (square - np.sqrt(square)) / (slope * np.float32(self.pixel))
+        # in the middle the first order says nothing; all of it is inside
+        return np.where(square < 0.25, np.float32(1), np.minimum(np.maximum(np.float32(0.5) - outwards, 0), 1))
 
     def paint(self, cover: NDArray, value: float | NDArray, window: Window = EVERYWHERE) -> None:
         """Lay a signal over what is there, as far as each pixel is covered."""
