@@ -1,5 +1,6 @@
 """k-space patterns: which lines to acquire so that the task is served best, by iterative gradient sampling (IGS)."""
 
+from DeepMRILib.igs.baselines import baseline
 from DeepMRILib.igs.dataset import SliceDataset
 from DeepMRILib.igs.encoding import Encoding
 from DeepMRILib.igs.options import DataOptions, FindOptions, PatternOptions
@@ -27,6 +28,7 @@ __all__ = [
     "SliceDataset",
     "TestOptions",
     "TrainOptions",
+    "baseline",
     "lesion_phantom",
     "read_dataset",
     "ring_phantom",
