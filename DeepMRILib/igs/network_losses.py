@@ -6,6 +6,7 @@ image losses in numpy.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import torch
@@ -19,11 +20,10 @@ LossFunction = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 DICE_SHARE = 0.75
 """Of Dice in ``dice_ce``; cross entropy has the rest (as in the authors' code)."""
 WINDOW = 7
-"""Edge of the square windows of SSIM, as in fastMRI; of smaller images the largest odd one that they hold."""
+"""Edge of the windows of SSIM; of smaller images the largest odd one that they hold."""
 K1, K2 = 0.01, 0.03
-"""Constants of SSIM, of the range (Wang et al., IEEE Trans Image Process 2004;13:600)."""
-LEAST = 1e-10
-"""Keeps ranges and squared errors away from 0: the highest PSNR is 100 dB."""
+LEAST_ERROR = 1e-10
+"""Added to the mean squared error, as a fraction of the squared range: PSNR ends at 100 dB instead of infinity."""
 
 
 def dice(logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
@@ -67,46 +67,50 @@ def l1(images: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
 
 
 def psnr(images: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
-    """-PSNR in dB, mean over contrasts: 10 log10(mean squared difference / range^2), range the target's maximum.
+    """-PSNR in dB, mean over contrasts: 10 log10(mean squared difference / range^2), with the range of the target.
 
     Args:
         images, target: (b, c, *spatial) magnitudes in one unit, whichever.
     """
-    wide = target.flatten(2).amax(2).clamp_min(LEAST)
-    error = (images - target).square().flatten(2).mean(2) / wide.square()
-    return 10 * torch.log10(error.clamp_min(LEAST)).mean(1)
+    error = ((images - target) / _ranges(target)).square().flatten(2).mean(2)
+    return 10 * torch.log10(error + LEAST_ERROR).mean(1)
 
 
 def ssim(images: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
-    """1 - SSIM, mean over contrasts; windows of 7 x 7 within the image, range the target's maximum, as fastMRI has it.
+    """1 - SSIM, mean over contrasts and over the windows that lie inside the image (Wang et al. 2004, eq. 13).
 
-    Volumes are looked at slice by slice, with the range of the volume.
+    Windows are squares of 7 pixels, cubes in volumes, uniform; variances are of samples; the target's range counts.
 
     Args:
         images, target: (b, c, *spatial) magnitudes in one unit, whichever.
     """
-    wide = target.flatten(2).amax(2).clamp_min(LEAST).reshape(*target.shape[:2], *[1] * (target.ndim - 2))
-    rows, columns = target.shape[-2:]
-    flat = [(image / wide).reshape(-1, 1, rows, columns) for image in (images, target)]
-    similarity = _similarity(*flat).reshape(*target.shape[:2], -1)
-    return 1 - similarity.mean(2).mean(1)
-
-
-def _similarity(one: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
-    """SSIM of each window of images (m, 1, h, w) of range 1."""
-    edge = (min(WINDOW, *one.shape[-2:]) - 1) // 2 * 2 + 1
-    unbiased = edge**2 / max(edge**2 - 1, 1)
+    wide = _ranges(target)
+    x, y = images / wide, target / wide
+    # of odd width, so that the window has a middle
+    window = [min(WINDOW, n - 1 + n % 2) for n in target.shape[2:]]
+    pixels = math.prod(window)
+    unbiased = pixels / max(pixels - 1, 1)
+    pool = functional.avg_pool2d if target.ndim == 4 else functional.avg_pool3d
 
     def mean(values: torch.Tensor) -> torch.Tensor:
-        return functional.avg_pool2d(values, edge, stride=1)
+        return pool(values, window, stride=1)
 
-    mean_one, mean_other = mean(one), mean(other)
-    variance_one = unbiased * (mean(one * one) - mean_one * mean_one)
-    variance_other = unbiased * (mean(other * other) - mean_other * mean_other)
-    covariance = unbiased * (mean(one * other) - mean_one * mean_other)
-    light = (2 * mean_one * mean_other + K1**2) / (mean_one**2 + mean_other**2 + K1**2)
-    structure = (2 * covariance + K2**2) / (variance_one + variance_other + K2**2)
-    return light * structure
+    mean_x, mean_y = mean(x), mean(y)
+    variances = unbiased * (mean(x * x) - mean_x**2 + mean(y * y) - mean_y**2)
+    covariance = unbiased * (mean(x * y) - mean_x * mean_y)
+    light = (2 * mean_x * mean_y + K1**2) / (mean_x**2 + mean_y**2 + K1**2)
+    structure = (2 * covariance + K2**2) / (variances + K2**2)
+    return 1 - (light * structure).flatten(1).mean(1)
+
+
+def _ranges(target: torch.Tensor) -> torch.Tensor:
+    """(b, c, 1, 1) the range of each image; of one without contrast its largest magnitude, or 1."""
+    flat = target.flatten(2)
+    low, high = flat.aminmax(dim=2)
+    largest = torch.maximum(high.abs(), low.abs())
+    floor = torch.where(largest > 0, largest, 1.0)
+    wide = torch.where(high - low > 1e-6 * floor, high - low, floor)
+    return wide.reshape(*wide.shape, *[1] * (target.ndim - 2))
 
 
 LOSSES: dict[str, LossFunction] = {

@@ -1,0 +1,124 @@
+"""The loss behind a frozen network as a function of the mask, with its gradient for all lines at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from DeepMRILib.device import out_of_memory_as_error, resolve
+from DeepMRILib.igs.dataset import SliceDataset
+from DeepMRILib.igs.encoding import Encoding
+from DeepMRILib.igs.image_losses import scales
+from DeepMRILib.igs.network_frozen import frozen
+from DeepMRILib.igs.network_kspace import EncodedSlices
+from DeepMRILib.igs.network_losses import loss_function
+from DeepMRILib.igs.objective import IMAGE_LOSSES
+from DeepMRILib.igs.options import PatternOptions
+
+
+class NetworkObjective:
+    """See ``objective.Objective``: the mean over slices of loss(network((|z| - mean) / deviation), target).
+
+    Mean and deviation are of the full image (Razumov et al., arXiv 2108.04914). The loss is of each slice by itself,
+    so that the batch, which is only as large as memory and caches like, changes nothing.
+
+    Args:
+        dataset: what the loss is averaged over.
+        module: takes (b, c, *spatial) and returns logits, or normalised images where the loss is one of images; a copy
+            of it is frozen.
+        encoding: the phase-encoded axes.
+        options: loss, per_contrast, batch and device are used.
+        dtype: float64 for checks.
+    """
+
+    def __init__(
+        self,
+        dataset: SliceDataset,
+        module: torch.nn.Module,
+        encoding: Encoding,
+        options: PatternOptions,
+        dtype: torch.dtype = torch.float32,
+    ) -> None:
+        self.encoding = encoding
+        self.contrasts = dataset.contrasts if options.per_contrast else 1
+        self.device, self.batch = resolve(options.device), options.batch
+        self.is_of_images = options.loss in IMAGE_LOSSES
+        self.loss = loss_function(options.loss)
+        with self._enough_memory():
+            self.network = frozen(module, self.device, dtype)
+            self.slices = EncodedSlices(dataset, encoding, self.device, dtype)
+            column = [1] * dataset.spatial
+            self.mean, self.deviation = (
+                torch.from_numpy(part).to(dtype).reshape(*part.shape, *column) for part in dataset.normalisation()
+            )
+            target = dataset.truth() if self.is_of_images else dataset.targets
+            self.target = torch.from_numpy(np.ascontiguousarray(target))
+            if self.is_of_images:
+                units = scales("l1", target, dataset.normalisation()[1])
+                self.units = torch.from_numpy(units).to(dtype).reshape(*units.shape, *column)
+                self.target = self.target.to(dtype) / self.units
+
+    def losses(self, masks: Sequence[NDArray], rows: NDArray | None = None) -> NDArray:
+        """(m,) the mean loss with each mask (contrasts, *shape), of all slices or those of ``rows``."""
+        return self.slice_losses(masks, rows).mean(axis=1)
+
+    def slice_losses(self, masks: Sequence[NDArray], rows: NDArray | None = None) -> NDArray:
+        """(m, n) float64: the loss of each slice with each mask."""
+        found: list[list[torch.Tensor]] = [[] for _ in masks]
+        with self._enough_memory(), torch.inference_mode():
+            spread = [self.slices.spread(mask) for mask in masks]
+            for part in self._parts(rows):
+                kspace, maps = self.slices.part(part)
+                for mine, weights in zip(found, spread, strict=True):
+                    magnitudes = self.slices.seen(kspace, maps, weights).magnitudes
+                    mine.append(self._loss(magnitudes, part).cpu().double())
+        return np.stack([torch.cat(mine).numpy() for mine in found])
+
+    def gradient(self, mask: NDArray, rows: NDArray | None = None) -> tuple[float, NDArray]:
+        """The mean loss, and its derivative (contrasts, *shape) with respect to the weight of each line.
+
+        PyTorch differentiates the network and the loss down to the magnitudes; from there on see
+        ``EncodedSlices.gradient``.
+
+        Args:
+            mask: (contrasts, *shape) bool, or weights of any value.
+            rows: slices to average over; all of them by default.
+        """
+        total, count = 0.0, 0
+        summed = np.zeros((len(self.slices.kspace[0]), *self.encoding.shape))
+        with self._enough_memory():
+            weights = self.slices.spread(mask)
+            for part in self._parts(rows):
+                with torch.no_grad():
+                    seen = self.slices.seen(*self.slices.part(part), weights)
+                magnitudes = seen.magnitudes.requires_grad_()
+                losses = self._loss(magnitudes, part)
+                (slope,) = torch.autograd.grad(losses.sum(), magnitudes)
+                with torch.no_grad():
+                    summed += self.slices.gradient(seen, slope)
+                total += float(losses.detach().double().sum())
+                count += len(losses)
+        shared = summed if self.contrasts > 1 else summed.sum(axis=0, keepdims=True)
+        return total / count, shared / count
+
+    def _loss(self, magnitudes: torch.Tensor, rows: NDArray) -> torch.Tensor:
+        """(b,) the loss of each slice."""
+        mean, deviation, target = (part[rows].to(self.device) for part in (self.mean, self.deviation, self.target))
+        found = self.network((magnitudes - mean) / deviation)
+        if self.is_of_images:
+            found = (found * deviation + mean) / self.units[rows].to(self.device)
+        return self.loss(found, target)
+
+    def _parts(self, rows: NDArray | None) -> Iterator[NDArray]:
+        """Numbers of the slices of each batch."""
+        rows = np.arange(len(self.slices)) if rows is None else np.arange(len(self.slices))[rows]
+        for start in range(0, len(rows), self.batch):
+            yield rows[start : start + self.batch]
+
+    def _enough_memory(self) -> AbstractContextManager[None]:
+        advice = "Use smaller batches or fewer slices, or choose the device cpu."
+        return out_of_memory_as_error(self.device, f"The network with {self.batch} slices in a batch", advice)
