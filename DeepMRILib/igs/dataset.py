@@ -36,6 +36,8 @@ class SliceDataset:
             of the sum of squares.
         reference: (n, c, h, w) magnitudes that reconstructions are compared with; those of ``images`` by default.
         notes: what a reader of a result must know, one sentence each.
+        view: which axis of a slice goes down in a picture and which to the right, 1 for h and 2 for w, negative where
+            it runs the other way; see ``viewing.view_of``.
 
     Raises:
         InputError: shapes that do not belong together, fractions among labels, values that are not finite.
@@ -54,6 +56,7 @@ class SliceDataset:
     sensitivities: NDArray | None = None
     reference: NDArray | None = None
     notes: tuple[str, ...] = ()
+    view: tuple[int, int] = (1, 2)
 
     def __post_init__(self) -> None:
         images = _checked_images(self.images)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,8 @@ from DeepMRILib.igs.pattern import FILE, Pattern
 from DeepMRILib.results import Result
 from DeepMRILib.tables import Table
 from DeepMRILib.volume import LabelVolume, Volume
+
+GIF = "growth.gif"
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,6 +31,9 @@ class PatternResult(Result):
         growth: magnitudes (steps, h, w) float32 of one slice with more and more lines, for pictures.
         growth_lines: (steps,) how many lines each has.
         example: the full slice (h, w) of ``growth``.
+        growth_labels: (steps, h, w) uint8, what the network finds in them; None without one that segments.
+        growth_kspace: log k-space of the slice, 0 to 1, along the axes of a picture of it (see ``growth``).
+        example_labels: (h, w) uint8 true labels of the slice; None where there are none.
     """
 
     pattern: Pattern
@@ -37,10 +43,17 @@ class PatternResult(Result):
     growth: NDArray
     growth_lines: NDArray
     example: NDArray
+    growth_labels: NDArray | None = None
+    growth_kspace: NDArray | None = None
+    example_labels: NDArray | None = None
 
     def write_files(self, folder: Path) -> None:
-        """Also pattern.json."""
+        """Also pattern.json, and the animation growth.gif where matplotlib is installed."""
         self.pattern.save(folder / FILE)
+        if find_spec("matplotlib") is not None:
+            from DeepMRILib.igs.growth_frames import frames_of, write_gif
+
+            write_gif(folder / GIF, frames_of(self))
         super().write_files(folder)
 
 
@@ -50,20 +63,28 @@ class Evaluation(Result):
 
     Attributes:
         scores: a row for each pattern, number of lines, draw, case and structure: ``pattern``, ``lines``, ``draw``,
-            ``case``, ``structure``, and the measures of the task (``dice``, ``hd95``; or ``correct``, ``probability``),
-            and of the image (rows with structure ``image``: ``psnr``, ``ssim``, ``nmse``).
-        summary: a row for each pattern, number of lines, structure and measure: ``mean``, ``low``, ``high``, and
-            against the recommended pattern the paired ``difference``, ``difference_low``, ``difference_high``;
-            ``cases``.
-        masks: pattern and lines, such as ``igs_16``, to its mask.
-        examples: name to picture (h, w) of one slice: full, undersampled, segmentation, for the report.
+            ``case``, ``structure``, and the measures, NaN where one does not apply: ``dice`` and ``hd95`` of structures
+            and of their ``mean``; ``correct`` (the part of the case's slices) and ``probability`` (of the true class)
+            of the ``class``; ``psnr``, ``ssim`` and ``nmse`` of the zero-filled ``image``, and of the
+            ``reconstruction`` by a network.
+        summary: a row for each pattern, number of lines, structure and measure: ``pattern``, ``lines``,
+            ``acceleration``, ``recommended`` (whether the pattern is the recommended one at this number),
+            ``structure``, ``measure`` (also ``auc``), ``mean``, ``low``, ``high``, ``cases``, and what the recommended
+            pattern has more: ``difference``, ``difference_low``, ``difference_high``, ``p``, over the
+            ``difference_cases`` that have both.
+        masks: pattern and lines, such as ``igs_16``, to its mask (contrasts or 1, *shape) bool; of a random pattern the
+            first draw.
+        examples: pictures (h, w) of one slice: ``full``, ``truth``, and for each pattern, such as ``igs``, its
+            magnitudes and ``igs_found``, the network's labels or reconstruction.
+        about: ``task``, ``patterns`` (name to words), ``recommended`` (lines to pattern), ``structures``,
+            ``label_names``, ``example_lines``, ``view`` (how pictures are turned, as in ``SliceDataset``).
     """
 
     scores: Table
     summary: Table
     masks: dict[str, NDArray]
     examples: dict[str, NDArray] = field(default_factory=dict)
-    names: dict[str, Any] = field(default_factory=dict)
+    about: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
