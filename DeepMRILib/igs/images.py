@@ -13,6 +13,7 @@ from DeepMRILib.igs.dataset import SliceDataset
 from DeepMRILib.igs.options import DataOptions
 from DeepMRILib.igs.phases import phase_in_radians
 from DeepMRILib.igs.slicing import pixel_spacing, slices_of
+from DeepMRILib.igs.viewing import view_of
 from DeepMRILib.volume import LabelVolume, Volume
 
 _LARGEST_LABEL = 255
@@ -60,6 +61,7 @@ def slices_of_image(
         np.array([f"{case}_{number:04d}" if each_a_case else case for number in range(len(slices))]),
         pixel_spacing(image, options),
         notes=tuple(notes),
+        view=view_of(image.affine, options.slice_axis),
     )
 
 
