@@ -1,8 +1,10 @@
 """k-space patterns: which lines to acquire so that the task is served best, by iterative gradient sampling (IGS)."""
 
+from DeepMRILib.igs.applying import undersample
 from DeepMRILib.igs.baselines import baseline
 from DeepMRILib.igs.dataset import SliceDataset
 from DeepMRILib.igs.encoding import Encoding
+from DeepMRILib.igs.finding import find_pattern
 from DeepMRILib.igs.options import DataOptions, FindOptions, PatternOptions
 from DeepMRILib.igs.options_network import ApplyOptions, FinetuneOptions, TestOptions, TrainOptions
 from DeepMRILib.igs.pattern import Pattern, Rung
@@ -29,10 +31,12 @@ __all__ = [
     "TestOptions",
     "TrainOptions",
     "baseline",
+    "find_pattern",
     "lesion_phantom",
     "read_dataset",
     "ring_phantom",
     "stripe_phantom",
     "train",
     "train_network",
+    "undersample",
 ]
