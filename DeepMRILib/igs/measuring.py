@@ -18,13 +18,21 @@ def measured(dataset: SliceDataset, masks: NDArray, encoding: Encoding) -> NDArr
         masks: (contrasts or 1, *shape) bool or weights.
         encoding: the phase-encoded axes.
     """
+    return zero_filled(acquired(dataset, encoding), dataset, masks, encoding)
+
+
+def acquired(dataset: SliceDataset, encoding: Encoding) -> NDArray:
+    """The images, or those of the coils, as k-space along the encoded axes: along the readout nothing is left out."""
     seen = dataset.images if dataset.coil_images is None else dataset.coil_images
+    return to_kspace(seen, encoding.axes)
+
+
+def zero_filled(kspace: NDArray, dataset: SliceDataset, masks: NDArray, encoding: Encoding) -> NDArray:
+    """As ``measured``, of k-space that was ``acquired``: for several masks it is transformed once."""
     spread = encoding.spread(masks, dataset.spatial)
     if dataset.coil_images is not None:
         spread = spread[:, None]
-    # only the encoded axes are transformed: along the readout nothing is left out
-    partial = from_kspace(to_kspace(seen, encoding.axes) * spread, encoding.axes)
-    return combined(partial, dataset).astype(np.float32)
+    return combined(from_kspace(kspace * spread, encoding.axes), dataset).astype(np.float32)
 
 
 def combined(images: NDArray, dataset: SliceDataset) -> NDArray:
