@@ -10,6 +10,7 @@ from DeepMRILib.igs.options_network import ApplyOptions, FinetuneOptions, TestOp
 from DeepMRILib.igs.pattern import Pattern, Rung
 from DeepMRILib.igs.phantoms import lesion_phantom, ring_phantom, stripe_phantom
 from DeepMRILib.igs.result import AppliedPattern, Evaluation, ExportResult, PatternResult, SampleResult
+from DeepMRILib.igs.sampling import SampleOptions, sample
 from DeepMRILib.igs.sources import read_dataset
 from DeepMRILib.igs.training import train, train_network
 
@@ -26,6 +27,7 @@ __all__ = [
     "PatternOptions",
     "PatternResult",
     "Rung",
+    "SampleOptions",
     "SampleResult",
     "SliceDataset",
     "TestOptions",
@@ -35,6 +37,7 @@ __all__ = [
     "lesion_phantom",
     "read_dataset",
     "ring_phantom",
+    "sample",
     "stripe_phantom",
     "train",
     "train_network",
