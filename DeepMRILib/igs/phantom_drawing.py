@@ -53,18 +53,19 @@ class Canvas:
     @cached_property
     def _grid(self) -> Grid:
         along = ((np.arange(self.size) - (self.size - 1) / 2) * self.pixel).astype(np.float32)
-        return Grid((along, along, np.zeros(1, dtype=np.float32)))
+        # the axis of one point first: the field is reduced to a plane before it is drawn out
+        return Grid((np.zeros(1, dtype=np.float32), along, along))
 
     def _bent(self) -> tuple[NDArray, NDArray]:
         """Where each pixel lies (x to the right, y downwards, from the middle), moved by a smooth field."""
-        y, x = self._grid.axes[0][:, None], self._grid.axes[1][None, :]
+        y, x = self._grid.axes[1][:, None], self._grid.axes[2][None, :]
         if not self.warp:
             return np.broadcast_to(x, self.image.shape), np.broadcast_to(y, self.image.shape)
         return x + self.warp * self.noise(60), y + self.warp * self.noise(60)
 
     def noise(self, scale: float) -> NDArray:
         """A smooth random field of mean about 0 and standard deviation about 1 that varies over ``scale`` mm."""
-        return smooth_noise(self.random, self._grid, scale)[..., 0]
+        return smooth_noise(self.random, self._grid, scale)[0]
 
     def ellipse(self, centre: Point, radii: Point, angle: float = 0.0, *, window: Window = EVERYWHERE) -> NDArray:
         """How much of each pixel lies in an ellipse, 0 to 1; its edge is a pixel wide.
