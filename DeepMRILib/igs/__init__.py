@@ -5,6 +5,7 @@ from DeepMRILib.igs.baselines import baseline
 from DeepMRILib.igs.dataset import SliceDataset
 from DeepMRILib.igs.encoding import Encoding
 from DeepMRILib.igs.finding import find_pattern
+from DeepMRILib.igs.finetuning import finetune, finetune_job
 from DeepMRILib.igs.options import DataOptions, FindOptions, PatternOptions
 from DeepMRILib.igs.options_network import ApplyOptions, FinetuneOptions, TestOptions, TrainOptions
 from DeepMRILib.igs.pattern import Pattern, Rung
@@ -12,6 +13,7 @@ from DeepMRILib.igs.phantoms import lesion_phantom, ring_phantom, stripe_phantom
 from DeepMRILib.igs.result import AppliedPattern, Evaluation, ExportResult, PatternResult, SampleResult
 from DeepMRILib.igs.sampling import SampleOptions, sample
 from DeepMRILib.igs.sources import read_dataset
+from DeepMRILib.igs.trained import TrainedNetwork
 from DeepMRILib.igs.training import train, train_network
 
 __all__ = [
@@ -32,8 +34,11 @@ __all__ = [
     "SliceDataset",
     "TestOptions",
     "TrainOptions",
+    "TrainedNetwork",
     "baseline",
     "find_pattern",
+    "finetune",
+    "finetune_job",
     "lesion_phantom",
     "read_dataset",
     "ring_phantom",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -70,7 +71,7 @@ def learn(dataset: SliceDataset, options: TrainOptions, progress: Progress | Non
         network,
         MaskedSlices(shown, mix),
         _Objective(loss),
-        _loop(options, schedule="poly"),
+        _loop(options),
         validation=validation,
         collate=_as_it_is,
         checkpoint=Path(options.checkpoint).expanduser() if options.checkpoint else None,
@@ -111,7 +112,7 @@ def adapt(
         network,
         under_mask(shown, masks, encoding),
         _Objective(loss),
-        _loop(options, schedule="poly"),
+        _loop(options),
         validation=validation,
         progress=progress,
     )
@@ -121,6 +122,18 @@ def adapt(
         network.load_state_dict(before)
         best = 0
     return Learned(network.eval(), found.history, best, shown, held_out, found.device)
+
+
+def own_copy(network: torch.nn.Module) -> torch.nn.Module:
+    """A copy to train, so that the network given stays as it is.
+
+    Raises:
+        InputError: it cannot be copied.
+    """
+    try:
+        return copy.deepcopy(network)
+    except (RuntimeError, TypeError, AttributeError) as error:
+        raise InputError(f"This network cannot be copied to be adapted ({error}). Give one that can.") from error
 
 
 def split(dataset: SliceDataset, fraction: float, seed: int) -> tuple[SliceDataset, SliceDataset]:
@@ -183,7 +196,7 @@ def _loss(name: str, task: Task) -> str:
     return name
 
 
-def _loop(options: TrainOptions | FinetuneOptions, *, schedule: str) -> training.TrainOptions:
+def _loop(options: TrainOptions | FinetuneOptions) -> training.TrainOptions:
     """The settings of the common training loop."""
     return training.TrainOptions(
         device=options.device,
@@ -193,7 +206,6 @@ def _loop(options: TrainOptions | FinetuneOptions, *, schedule: str) -> training
         optimizer="adamw",
         learning_rate=options.learning_rate,
         weight_decay=WEIGHT_DECAY,
-        schedule=schedule,
         patience=0,
         seed=options.seed,
     )

@@ -88,7 +88,7 @@ def train(
 
     dataset = read_dataset(data, options, labels=labels, phase=phase, progress=part(progress, 0.0, 0.1))
     learned = learn(dataset, options, part(progress, 0.1, 0.97))
-    return trained(learned, options, dataset, seconds=time.perf_counter() - started, progress=part(progress, 0.97, 1))
+    return trained(learned, options, dataset, started=started, progress=part(progress, 0.97, 1.0))
 
 
 def need_packages() -> None:
