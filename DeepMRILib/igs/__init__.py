@@ -5,6 +5,7 @@ from DeepMRILib.igs.baselines import baseline
 from DeepMRILib.igs.dataset import SliceDataset
 from DeepMRILib.igs.encoding import Encoding
 from DeepMRILib.igs.finding import find_pattern
+from DeepMRILib.igs.finding_job import find
 from DeepMRILib.igs.finetuning import finetune, finetune_job
 from DeepMRILib.igs.options import DataOptions, FindOptions, PatternOptions
 from DeepMRILib.igs.options_network import ApplyOptions, FinetuneOptions, TestOptions, TrainOptions
@@ -36,6 +37,7 @@ __all__ = [
     "TrainOptions",
     "TrainedNetwork",
     "baseline",
+    "find",
     "find_pattern",
     "finetune",
     "finetune_job",

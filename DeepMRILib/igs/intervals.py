@@ -11,6 +11,8 @@ from numpy.typing import ArrayLike, NDArray
 
 FEW = 20
 """Below this number of cases an interval is Student's: a bootstrap of few is too narrow."""
+MANY = 500
+"""From this number of cases on means are normal, and nothing is drawn."""
 RESAMPLES = 2000
 FLIPS = 10_000
 EXACT = 12
@@ -43,7 +45,7 @@ NOTHING = Interval(float("nan"), float("nan"), float("nan"), 0)
 
 
 def mean_interval(values: ArrayLike, level: float = 0.95, seed: int = 0) -> Interval:
-    """The mean over cases and its interval: Student's t below 20 cases, else a seeded bootstrap over cases.
+    """The mean over cases and its interval: Student's t of few (below 20) and many (500), else a seeded bootstrap.
 
     Args:
         values: (cases,); NaN is not counted.
@@ -61,7 +63,7 @@ def mean_interval(values: ArrayLike, level: float = 0.95, seed: int = 0) -> Inte
     mean = float(values.mean())
     if values.size == 1:
         return Interval(mean, float("nan"), float("nan"), 1)
-    if values.size < FEW:
+    if not FEW <= values.size < MANY:
         from scipy.stats import t
 
         half = float(t.ppf((1 + level) / 2, values.size - 1) * values.std(ddof=1) / np.sqrt(values.size))
@@ -85,8 +87,8 @@ def paired_interval(first: ArrayLike, second: ArrayLike, level: float = 0.95, se
 def sign_flip_p(differences: NDArray, seed: int = 0) -> float:
     """How often a mean as far from 0 arises when each case's difference could as well have the other sign.
 
-    All signs are tried of up to 12 cases, so that p is at least 2 / 2^cases; else 10,000 random ones. NaN below two
-    cases. (Fisher's randomisation test)
+    All signs are tried of up to 12 cases, so that p is at least 2 / 2^cases; else 10,000 random ones; of 500 cases and
+    more it is Student's t test. NaN below two cases. (Fisher's randomisation test)
 
     Example:
         >>> sign_flip_p(np.array([1.0, 2.0, 3.0]))
@@ -95,6 +97,10 @@ def sign_flip_p(differences: NDArray, seed: int = 0) -> float:
     n = len(differences)
     if n < 2:
         return float("nan")
+    if n >= MANY:
+        from scipy.stats import ttest_1samp
+
+        return float(ttest_1samp(differences, 0).pvalue) if np.ptp(differences) else float(not differences[0])
     found = abs(float(differences.sum()))
     flipped = np.abs(_signs(n, seed) @ differences)
     as_far = int(np.count_nonzero(flipped >= found * (1 - 1e-12)))
@@ -134,14 +140,14 @@ def _ends(drawn: NDArray, level: float) -> tuple[float, float]:
     return float(low), float(high)
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=4)
 def resamples(n: int, seed: int) -> NDArray:
     """(2000, n) float: how often each of n cases occurs in each bootstrap sample; do not change it."""
     random = np.random.default_rng([seed, n])
     return random.multinomial(n, np.full(n, 1 / n), size=RESAMPLES).astype(np.float64)
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=4)
 def _signs(n: int, seed: int) -> NDArray:
     if n <= EXACT:
         return 1.0 - 2.0 * ((np.arange(2**n)[:, None] >> np.arange(n)) & 1)

@@ -17,6 +17,8 @@ from scipy.spatial import cKDTree
 
 WINDOW, K1, K2 = 7, 0.01, 0.03
 """Of SSIM, as in fastMRI and scikit-image."""
+AT_ONCE = 1_000_000
+"""Weights of samples that are summed at once: memory stays below 100 MB."""
 HIGHEST_PSNR = 100.0
 """In dB: single precision cannot tell images apart that are nearer to each other."""
 
@@ -112,13 +114,17 @@ def weighted_auc(scores: ArrayLike, positive: ArrayLike, weights: NDArray) -> ND
     scores, positive = np.asarray(scores, dtype=float), np.asarray(positive, dtype=bool)
     order = np.argsort(scores, kind="stable")
     starts = np.flatnonzero(np.diff(scores[order], prepend=-np.inf))
-    weights = np.asarray(weights, dtype=float)[:, order]
-    # by ascending score, samples of one score together
-    ups = np.add.reduceat(weights * positive[order], starts, axis=1)
-    downs = np.add.reduceat(weights * ~positive[order], starts, axis=1)
-    below = np.cumsum(downs, axis=1) - downs
-    pairs = ups.sum(axis=1) * downs.sum(axis=1)
-    return (ups * (below + downs / 2)).sum(axis=1) / np.where(pairs > 0, pairs, np.nan)
+    areas = np.empty(len(weights))
+    some = max(1, AT_ONCE // max(len(order), 1))
+    for start in range(0, len(weights), some):
+        part = np.asarray(weights[start : start + some], dtype=float)[:, order]
+        # by ascending score, samples of one score together
+        ups = np.add.reduceat(part * positive[order], starts, axis=1)
+        downs = np.add.reduceat(part * ~positive[order], starts, axis=1)
+        below = np.cumsum(downs, axis=1) - downs
+        pairs = ups.sum(axis=1) * downs.sum(axis=1)
+        areas[start : start + some] = (ups * (below + downs / 2)).sum(axis=1) / np.where(pairs > 0, pairs, np.nan)
+    return areas
 
 
 def auc_of_classes(probabilities: ArrayLike, truth: ArrayLike, weights: NDArray | None = None) -> NDArray:

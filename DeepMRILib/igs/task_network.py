@@ -1,0 +1,56 @@
+"""The network that a job was given: opened and checked, and what the record of the job says of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from DeepMRILib.errors import require
+from DeepMRILib.igs.dataset import SliceDataset
+
+if TYPE_CHECKING:
+    import torch
+
+
+@dataclass(frozen=True, eq=False)
+class TaskNetwork:
+    """A network ready to be asked.
+
+    Attributes:
+        module: on the CPU, in evaluation mode.
+        name: of the model or file; the kind of module where it has none.
+        sha256: of its file or weights; None of a module.
+    """
+
+    module: torch.nn.Module
+    name: str
+    sha256: str | None = None
+
+
+def task_network(network: Any, dataset: SliceDataset, *, trust: bool = False) -> TaskNetwork | None:
+    """The network as ``network_opened.open_network`` opens it, with its name and checksum; None without one.
+
+    Raises:
+        InputError, WeightsError: as ``open_network``.
+        DependencyError: PyTorch is not installed.
+    """
+    if network is None:
+        return None
+    require("torch", "A network that does the task")
+    from DeepMRILib.igs.network_opened import open_network
+    from DeepMRILib.igs.trained import TrainedNetwork
+    from DeepMRILib.model_store import CARD
+    from DeepMRILib.weight_files import sha256_of
+
+    if isinstance(network, (str, Path)):
+        path = Path(network).expanduser()
+        if path.is_file():
+            module = open_network(path, dataset, trust=trust)
+            return TaskNetwork(module, path.name, sha256_of(path))
+        if not path.is_dir() or (path / CARD).exists():
+            network = TrainedNetwork.load(path if path.is_dir() else network)
+    module = open_network(network, dataset, trust=trust)
+    if isinstance(network, TrainedNetwork):
+        return TaskNetwork(module, network.name, network.provenance.weights_sha256)
+    return TaskNetwork(module, network.name if isinstance(network, Path) else type(network).__name__)
