@@ -31,8 +31,8 @@ def ring_slice(size: int, *, phase: bool, noise: float, random: Random) -> tuple
 def _chest(canvas: Canvas) -> NDArray:
     """Skin fat, chest wall with ribs, and lungs with vessels; returns the cover of the cavity within the wall."""
     random = canvas.random
-    wide, deep = random.uniform(140, 156), random.uniform(98, 112)
-    fat = random.uniform(6, 14)
+    wide, deep = random.uniform(134, 149), random.uniform(96, 110)
+    fat = random.uniform(5, 12)
     canvas.spot((0, 6), (wide + fat, deep + fat), FAT)
     canvas.spot((0, 6), (wide, deep), MUSCLE)
     canvas.spot((0, 6), (wide - 7, deep - 7), FAT * 0.55)
@@ -97,8 +97,8 @@ def _heart(canvas: Canvas) -> None:
     right = (outer * random.uniform(0.75, 0.95), outer * random.uniform(0.95, 1.2))
 
     between = ((middle[0] + beside[0]) / 2, (middle[1] + beside[1]) / 2)
-    canvas.spot(between, (1.75 * outer, 1.3 * outer), FAT * 0.8, towards)
-    canvas.spot(between, (1.62 * outer, 1.18 * outer), HEART_MUSCLE * 1.4, towards)
+    canvas.spot(between, (1.62 * outer, 1.22 * outer), MUSCLE, towards)  # the sac around both, and fat within
+    canvas.spot(between, (1.56 * outer, 1.16 * outer), FAT * random.uniform(0.5, 0.7), towards)
     canvas.spot(beside, (right[0] + 4, right[1] + 4), HEART_MUSCLE, towards)
     chamber = canvas.ellipse(beside, right, towards)
     epicardium = canvas.ellipse(middle, (outer, oval * outer), turn)
