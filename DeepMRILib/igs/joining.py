@@ -38,7 +38,8 @@ def joined(pieces: Sequence[SliceDataset], size: tuple[int, int] = (0, 0)) -> Sl
         name: None if getattr(first, name) is None else np.concatenate([getattr(piece, name) for piece in same_size])
         for name in ("images", "targets", "coil_images", "sensitivities", "reference", "cases")
     }
-    return replace(first, names=names, notes=notes, **together)
+    spacing, said = _common_spacing(pieces)
+    return replace(first, names=names, spacing=spacing, notes=(*notes, *said), **together)
 
 
 def resized(dataset: SliceDataset, size: tuple[int, ...]) -> SliceDataset:
@@ -89,6 +90,18 @@ def _check_alike(piece: SliceDataset, first: SliceDataset) -> None:
     if np.iscomplexobj(piece.images) != np.iscomplexobj(first.images):
         kinds = ["complex" if np.iscomplexobj(one.images) else "magnitudes" for one in (piece, first)]
         raise InputError(f"{who} is {kinds[0]} and {other} {kinds[1]}. Give all cases as one of the two.")
+
+
+def _common_spacing(pieces: Sequence[SliceDataset]) -> tuple[tuple[float, ...], tuple[str, ...]]:
+    """The median edge lengths of pixels, and a note where they differ by more than a hundredth."""
+    every = np.array([piece.spacing for piece in pieces])
+    median = tuple(float(edge) for edge in np.median(every, axis=0))
+    if np.allclose(every, median, rtol=1e-2):
+        return median, ()
+    low, high = (" x ".join(f"{edge:.3g}" for edge in edges) for edges in (every.min(axis=0), every.max(axis=0)))
+    return median, (
+        f"Pixels have edges from {low} to {high} mm; they were not resampled, and distances go by the median.",
+    )
 
 
 def _size_notes(shapes: Sequence[tuple[int, ...]], common: tuple[int, ...]) -> tuple[str, ...]:
