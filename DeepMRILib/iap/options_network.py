@@ -24,7 +24,10 @@ class SimulateOptions:
     correlated: bool = option(
         False, "Parameters go with the vendor, as in one hospital: shows what networks then learn instead"
     )
-    held_out: bool = option(False, "Only combinations of field strength, TR and flip angle that are else left out")
+    held_out: bool = option(
+        False,
+        "Only combinations of field strength, TR and a third parameter (flip angle, TE or TI) that are else left out",
+    )
     variation: float = option(
         0.05, "How much T1, T2 and proton density vary between subjects, as a fraction", range=(0, 0.5)
     )
