@@ -1,6 +1,7 @@
 """Losses of an image, and their derivatives: what patterns are searched by where there is no network.
 
-All are means over images: each contrast of each slice counts the same. Of 3D images the window of SSIM is a cube.
+All are means over images: each contrast of each slice (or volume) counts the same. PSNR and SSIM have the range of
+each image's truth; of volumes the window of SSIM is a cube. ``network_losses`` holds the same in PyTorch.
 """
 
 from __future__ import annotations
@@ -56,7 +57,7 @@ def psnr(images: NDArray, truth: NDArray, scale: NDArray, slope: bool) -> tuple[
 
 
 def ssim(images: NDArray, truth: NDArray, scale: NDArray, slope: bool) -> tuple[NDArray, NDArray | None]:
-    """1 - SSIM (Wang et al., IEEE Trans Image Process 2004;13:600, eq. 13), from -1 + 1 to 2.
+    """1 - SSIM (Wang et al., IEEE Trans Image Process 2004;13:600, eq. 13), from 0 to 2.
 
     A uniform window of 7 pixels along each axis (fewer in smaller images), at the places where it lies inside the
     image; variances of samples; the truth's range; constants 0.01 and 0.03.
