@@ -42,7 +42,7 @@ class DataOptions:
     coils: Literal["rss", "sense"] = option(
         "rss", "How coils are combined: root of the sum of squares, or with their sensitivities", advanced=True
     )
-    seed: int = option(0, "Seed of all random numbers", range=(0, 2**32 - 1))
+    seed: int = option(0, "Seed of all random numbers", range=(0, 2**31 - 1))
 
 
 @dataclass(frozen=True)
