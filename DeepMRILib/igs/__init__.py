@@ -4,6 +4,7 @@ from DeepMRILib.igs.applying import undersample
 from DeepMRILib.igs.baselines import baseline
 from DeepMRILib.igs.dataset import SliceDataset
 from DeepMRILib.igs.encoding import Encoding
+from DeepMRILib.igs.exporting import ExportOptions, export
 from DeepMRILib.igs.finding import find_pattern
 from DeepMRILib.igs.finding_job import find
 from DeepMRILib.igs.finetuning import finetune, finetune_job
@@ -23,6 +24,7 @@ __all__ = [
     "DataOptions",
     "Encoding",
     "Evaluation",
+    "ExportOptions",
     "ExportResult",
     "FindOptions",
     "FinetuneOptions",
@@ -37,6 +39,7 @@ __all__ = [
     "TrainOptions",
     "TrainedNetwork",
     "baseline",
+    "export",
     "find",
     "find_pattern",
     "finetune",

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from numpy.typing import NDArray
 
-from DeepMRILib.igs.pattern import FILE, Pattern
+from DeepMRILib.igs.pattern import FILE, Kind, Pattern
 from DeepMRILib.results import Result
 from DeepMRILib.tables import Table
 from DeepMRILib.volume import LabelVolume, Volume
@@ -72,6 +72,8 @@ class Evaluation(Result):
             ``structure``, ``measure`` (also ``auc``), ``mean``, ``low``, ``high``, ``cases``, and what the recommended
             pattern has more: ``difference``, ``difference_low``, ``difference_high``, ``p``, over the
             ``difference_cases`` that have both.
+        trivial: what is reached without looking at k-space: ``structure``, ``measure``, ``mean``, ``low``, ``high``,
+            ``cases``, ``what``.
         masks: pattern and lines, such as ``igs_16``, to its mask (contrasts or 1, *shape) bool; of a random pattern the
             first draw.
         examples: pictures (h, w) of one slice: ``full``, ``truth``, and for each pattern, such as ``igs``, its
@@ -82,6 +84,7 @@ class Evaluation(Result):
 
     scores: Table
     summary: Table
+    trivial: Table
     masks: dict[str, NDArray]
     examples: dict[str, NDArray] = field(default_factory=dict)
     about: dict[str, Any] = field(default_factory=dict)
@@ -101,7 +104,7 @@ class AppliedPattern(Result):
     undersampled: Volume
     mask: NDArray
     segmentation: LabelVolume | None = None
-    classes: Table = field(default_factory=lambda: Table({}))
+    classes: Table | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,13 +113,35 @@ class ExportResult(Result):
 
     Attributes:
         pattern: what was exported.
-        settings: of the export, for the writers.
-        timing: a row: ``lines``, ``acceleration``, ``repetitions``, ``seconds``.
+        lines: how many of its lines.
+        kind: igs, block or centre.
+        formats: the files that are written.
+        timing: a row: ``lines``, ``acceleration``, ``repetitions``, ``seconds``, ``seconds_of_all_lines``.
+        trains: which line each echo of each train acquires, where there are echo trains: ``train``, ``echo``,
+            ``line``, ``offset`` (of points also ``line_2``, ``offset_2``).
+        sequences: file name to the text of a Pulseq sequence.
     """
 
     pattern: Pattern
+    lines: int
+    kind: Kind
+    formats: tuple[str, ...]
     timing: Table
-    written: dict[str, Any] = field(default_factory=dict)
+    trains: Table | None = None
+    sequences: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def mask(self) -> NDArray:
+        """(N,) or (N1, N2) bool, or (contrasts, ...): what is acquired."""
+        return self.pattern.mask(self.lines, kind=self.kind)
+
+    def write_files(self, folder: Path) -> None:
+        """The chosen files, and the scan time."""
+        from DeepMRILib.igs.exporting import write_formats
+
+        write_formats(self, folder)
+        # of the sequences result.json holds the names; their text has files of its own
+        Result.write_files(replace(self, sequences=dict.fromkeys(self.sequences, "")), folder)
 
 
 @dataclass(frozen=True, eq=False)
