@@ -30,10 +30,11 @@ from DeepMRILib.panel.check_list import CheckEntry, CheckList
 from DeepMRILib.panel.follower import Follower
 from DeepMRILib.panel.ivim_fit import METHOD, IVIMFitTask
 from DeepMRILib.panel.ivim_inspector import InspectorSection
-from DeepMRILib.panel.ivim_train import IVIMTrainTask, keepNetwork
+from DeepMRILib.panel.ivim_train import IVIMTrainTask
 from DeepMRILib.panel.logic import JobLogic
 from DeepMRILib.panel.machine import modelStore
 from DeepMRILib.panel.model_box import ModelBox
+from DeepMRILib.panel.network_keeping import keepNetwork
 from DeepMRILib.panel.options_form import addRow
 from DeepMRILib.panel.segment_box import SegmentBox
 from DeepMRILib.panel.task import JobTask

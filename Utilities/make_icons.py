@@ -132,11 +132,28 @@ def draw_pvs_segment(axes: Axes) -> None:
             curve(axes, x, y, ORANGE, 2.8)
 
 
+def draw_kspace_igs(axes: Axes) -> None:
+    """k-space, bright in its middle, and the lines that are acquired: many near the middle, some further out."""
+    across, up = np.meshgrid(np.linspace(-1, 1, 200), np.linspace(-1, 1, 200))
+    rng = np.random.default_rng(3)
+    ripple = 0.75 + 0.25 * np.cos(17 * across + 3 * rng.normal()) * np.cos(13 * up)
+    power = np.exp(-1.9 * np.hypot(across, up)) * ripple
+    colors = np.zeros((200, 200, 4))
+    colors[..., :3] = [int(PALE[n : n + 2], 16) / 255 for n in (1, 3, 5)]
+    inside = np.clip(8 * (0.98 - np.hypot(across, up)), 0, 1)
+    colors[..., 3] = np.clip(1.8 * power, 0, 1) * inside
+    axes.imshow(colors, extent=(0.1, 0.9, 0.1, 0.9), origin="lower", interpolation="bilinear", zorder=2)
+    for x in (0.2, 0.335, 0.42, 0.5, 0.58, 0.82):
+        axes.plot([x, x], [0.14, 0.86], color=TEAL, lw=3.4, zorder=6)
+    axes.plot([0.69, 0.69], [0.14, 0.86], color=ORANGE, lw=4.6, zorder=6)  # the newest
+
+
 ICONS: dict[str, Callable[[Axes], None]] = {
     "DeepMRI.png": draw_deep_mri,
     "IVIMFit/Resources/Icons/IVIMFit.png": draw_ivim_fit,
     "InteractiveSeg/Resources/Icons/InteractiveSeg.png": draw_interactive_seg,
     "PVSSegment/Resources/Icons/PVSSegment.png": draw_pvs_segment,
+    "KSpaceIGS/Resources/Icons/KSpaceIGS.png": draw_kspace_igs,
 }
 
 

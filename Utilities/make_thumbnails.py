@@ -11,6 +11,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from DeepMRILib.figures import Panel, oriented
+from DeepMRILib.igs.sampling import SampleOptions, sample
 from DeepMRILib.interactive.phantom import lesion_phantom
 from DeepMRILib.ivim.phantom import PhantomOptions, make_phantom
 from DeepMRILib.pvs.phantom import phantom
@@ -78,6 +79,30 @@ def head_with_spaces(target: Path) -> None:
     figure.savefig(target, dpi=100, facecolor="black")
 
 
+def hearts(target: Path) -> None:
+    """One drawn heart with the outlines of its chambers, above the lines of its k-space that serve them."""
+    from matplotlib.figure import Figure
+
+    made = sample(SampleOptions(cases=2))
+    image, labels = made.image.array[..., 1].T, made.labels.array[..., 1].T
+    figure = Figure(figsize=(WIDTH / 100, HEIGHT / 100), facecolor="black")
+    axes = figure.add_axes((0, 0.2, 1, 0.8))
+    axes.imshow(image, cmap="gray", vmin=0, vmax=float(np.percentile(image, 99.5)), interpolation="bilinear")
+    for number, color in ((1, "#ff9f43"), (2, "#ef5d55"), (3, "#4d8fe0")):
+        axes.contour(labels == number, [0.5], colors=color, linewidths=1.6)
+    rows = 0.72 * len(image)
+    columns = rows * WIDTH / (0.8 * HEIGHT)
+    middle = len(image) / 2
+    axes.set(xlim=(middle - columns / 2, middle + columns / 2), ylim=(middle + rows / 2, middle - rows / 2))
+    axes.set_axis_off()
+    below = figure.add_axes((0, 0, 1, 0.18))
+    for offset in (-22, -13, -8, -5, -3, -2, -1, 0, 1, 2, 3, 5, 9, 14, 25):
+        below.axvline(offset, color="#2ec4b6", lw=2.2)
+    below.set(xlim=(-32, 32))
+    below.set_axis_off()
+    figure.savefig(target, dpi=100, facecolor="black")
+
+
 def _extremes(rows: np.ndarray, columns: np.ndarray) -> list[tuple[float, float]]:
     """A little inside the outermost pixels on four sides."""
     middle = np.array([rows.mean(), columns.mean()])
@@ -115,3 +140,4 @@ if __name__ == "__main__":
     abdomen_phantom(ROOT / "IVIMFit" / "Resources" / "Icons" / "IVIMFitAbdomenPhantom.png")
     lesions(ROOT / "InteractiveSeg" / "Resources" / "Icons" / "InteractiveSegLesion.png")
     head_with_spaces(ROOT / "PVSSegment" / "Resources" / "Icons" / "PVSSegmentPhantom.png")
+    hearts(ROOT / "KSpaceIGS" / "Resources" / "Icons" / "KSpaceIGSHearts.png")

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Collection, Sequence
-from pathlib import Path
 from typing import Any, ClassVar
 
 from slicer import vtkMRMLNode, vtkMRMLPlotChartNode
@@ -13,9 +11,9 @@ from slicer.i18n import tr as _
 from DeepMRILib.errors import DeepMRIError
 from DeepMRILib.ivim.models import MODELS
 from DeepMRILib.model_card import check_name
-from DeepMRILib.model_store import ModelStore
 from DeepMRILib.mrml.ivim_study import deliverNetwork, studyRefusal, studySources, studyVolumes
 from DeepMRILib.panel.machine import modelStore
+from DeepMRILib.panel.network_keeping import freeName, keepNetwork
 from DeepMRILib.panel.task import JobTask
 from DeepMRILib.panel.views import showNumbers
 
@@ -52,7 +50,7 @@ class IVIMTrainTask(JobTask):
     def preselect(self, parameters: Any) -> None:
         """Give the network a name that is free."""
         if not parameters.train_name:
-            parameters.train_name = freeName(modelStore())
+            parameters.train_name = freeName(modelStore(), f"{FIRST_NAME}-1")
 
     def inputNodes(self, parameters: Any) -> list[Any]:
         """The checked series."""
@@ -96,30 +94,8 @@ class IVIMTrainTask(JobTask):
         showNumbers(chartNode=parameters.lossChart)
 
 
-def keepNetwork(trained: Any) -> ModelStore:
-    """Put a trained network into the store of this computer, which is returned.
-
-    Raises:
-        OutputError: there is a model of that name, or no space or right to write.
-    """
-    store = modelStore()
-    with tempfile.TemporaryDirectory() as folder:
-        store.add(trained.save(Path(folder) / trained.name))
-    return store
-
-
 def boundsOfOthers(model: str) -> set[str]:
     """The bounds, as settings, of parameters that a model does not have; those of all for no model."""
     names = {name for each in MODELS.values() for name in each.parameters}
     own = MODELS[model].parameters if model else ()
     return {f"{name}_bounds" for name in names - set(own)}
-
-
-def freeName(store: ModelStore, like: str = f"{FIRST_NAME}-1") -> str:
-    """A name that no model has: the one given, or with the next free number behind it."""
-    taken = {model.card.name for model in store.list()}
-    stem, _dash, number = like.rpartition("-")
-    if not (stem and number.isdecimal()):
-        stem, number = like, "1"
-    candidates = (f"{stem}-{n}" for n in range(int(number), int(number) + len(taken) + 2))
-    return next(name for name in candidates if name not in taken)

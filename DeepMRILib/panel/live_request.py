@@ -65,7 +65,12 @@ def targetOf(parameters: Any) -> tuple[Any, ...]:
 def imagesOf(parameters: Any) -> tuple[Any, ...]:
     """The images that are looked at, as they are now: another value when voxels or their places have changed."""
     images = [node for node in (parameters.inputVolume, *parameters.channels) if node is not None]
-    return tuple((image.GetID(), _voxels(image), _places(image)) for image in images)
+    return tuple(imageKey(image) for image in images)
+
+
+def imageKey(image: Any) -> tuple[Any, ...]:
+    """An image as it is now: another value when its voxels or their places have changed; () for none."""
+    return () if image is None else (image.GetID(), _voxels(image), _places(image))
 
 
 def _voxels(image: Any) -> int:

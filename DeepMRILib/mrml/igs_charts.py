@@ -1,0 +1,95 @@
+"""The charts of KSpaceIGS: loss, and Dice or another score, against the number of lines."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from DeepMRILib.igs.pattern import Pattern
+from DeepMRILib.mrml.plots import chartFromCurves
+from DeepMRILib.plots import Curve
+from DeepMRILib.tables import Table
+
+MEASURES = {
+    "dice": "Dice",
+    "probability": "Probability of the true class",
+    "correct": "Slices told right",
+    "ssim": "SSIM",
+    "psnr": "PSNR (dB)",
+}
+"""Scores of which the first that was computed is drawn, and what the axis says."""
+WORDS = {
+    "recommended": "recommended",
+    "igs": "search",
+    "block": "best block",
+    "centre": "centre",
+    "full": "all lines",
+    "variable_density": "variable density",
+}
+"""What patterns are called in charts and sentences; others by their own name."""
+RIVALS = ("block", "centre")
+
+
+def patternWord(name: str) -> str:
+    """What a pattern is called."""
+    return WORDS.get(name, name.replace("_", " "))
+
+
+def lossChart(pattern: Pattern, name: str, existing: Any = None) -> Any:
+    """A chart of the loss with the first n lines, and of the block and the centre where they were compared."""
+    number, search = np.arange(1, len(pattern.losses) + 1), _numbers(pattern.losses)
+    rungs = [rung.lines for rung in pattern.rungs]
+    curves = [_line(patternWord("igs"), number, search)]
+    curves += [_points(patternWord(rival), rungs, [getattr(rung, rival) for rung in pattern.rungs]) for rival in RIVALS]
+    loss = str(pattern.about.get("loss", "loss"))
+    return _chart(curves, name, pattern.encoding.word, f"Loss ({loss})", existing)
+
+
+def scoreChart(summary: Table, name: str, word: str, existing: Any = None) -> Any:
+    """A chart of a score against lines, a curve for each pattern; the mean over all structures.
+
+    Args:
+        summary: as of ``Evaluation``.
+        word: what lines are called.
+    """
+    measure = measureOf(summary)
+    rows = [dict(zip(summary.columns, row, strict=True)) for row in summary.rows]
+    found: dict[str, dict[int, list[float]]] = {}
+    for row in rows:
+        if row["measure"] == measure and row["mean"] is not None:
+            found.setdefault(str(row["pattern"]), {}).setdefault(int(row["lines"]), []).append(float(row["mean"]))
+    curves = []
+    for pattern, byLines in found.items():
+        lines = sorted(byLines)
+        means = [float(np.mean(byLines[n])) for n in lines]
+        curves.append((_line if len(lines) > 1 else _points)(patternWord(pattern), lines, means))
+    return _chart(curves, name, word, MEASURES.get(measure, measure), existing)
+
+
+def measureOf(summary: Table) -> str:
+    """The measure that is drawn."""
+    known = list(dict.fromkeys(summary.columns.get("measure", [])))
+    return next((name for name in MEASURES if name in known), known[0] if known else "")
+
+
+def _chart(curves: list[Curve], name: str, word: str, title: str, existing: Any) -> Any:
+    drawn = [curve for curve in curves if _hasPoints(curve)]
+    return chartFromCurves(drawn, name, xTitle=word.capitalize(), yTitle=title, existing=existing)
+
+
+def _hasPoints(curve: Curve) -> bool:
+    values = curve.y if curve.line_y is None else curve.line_y
+    return bool(np.isfinite(np.asarray(values, dtype=float)).any())
+
+
+def _line(name: str, x: Any, y: Any) -> Curve:
+    return Curve(name, [], [], line_x=x, line_y=_numbers(y))
+
+
+def _points(name: str, x: Any, y: Any) -> Curve:
+    return Curve(name, x, _numbers(y))
+
+
+def _numbers(values: Any) -> np.ndarray:
+    return np.array([np.nan if value is None else float(value) for value in values], dtype=float)
