@@ -100,7 +100,7 @@ class EncodedSlices:
             pulled = pulled[:, :, None] * seen.maps.conj()
         spectrum = torch.fft.fftn(pulled, dim=self.encoding.axes, norm="ortho")
         products = torch.view_as_real(spectrum) * torch.view_as_real(seen.kspace)
-        kept = [axis - 1 for axis in self.encoding.axes]  # the last axis is now that of real and imaginary parts
-        others = [axis for axis in range(-self.spatial - 1, 0) if axis not in kept]
-        summed = products.sum(dim=[0, *([2] if self.has_coils else []), *others])
+        others = [axis - 1 for axis in range(-self.spatial, 0) if axis not in self.encoding.axes]
+        # outer axes first: PyTorch sums long rows of neighbours fastest
+        summed = products.sum(dim=[0, *([2] if self.has_coils else []), *others]).sum(-1)
         return np.fft.fftshift(summed.cpu().double().numpy(), axes=range(1, summed.ndim))

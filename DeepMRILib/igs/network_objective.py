@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 
 import numpy as np
@@ -14,8 +14,9 @@ from DeepMRILib.igs.dataset import SliceDataset
 from DeepMRILib.igs.encoding import Encoding
 from DeepMRILib.igs.image_losses import scales
 from DeepMRILib.igs.network_frozen import frozen
-from DeepMRILib.igs.network_kspace import EncodedSlices
+from DeepMRILib.igs.network_kspace import EncodedSlices, Rows
 from DeepMRILib.igs.network_losses import loss_function
+from DeepMRILib.igs.network_parallel import mapped
 from DeepMRILib.igs.objective import IMAGE_LOSSES
 from DeepMRILib.igs.options import PatternOptions
 
@@ -68,15 +69,16 @@ class NetworkObjective:
 
     def slice_losses(self, masks: Sequence[NDArray], rows: NDArray | None = None) -> NDArray:
         """(m, n) float64: the loss of each slice with each mask."""
-        found: list[list[torch.Tensor]] = [[] for _ in masks]
-        with self._enough_memory(), torch.inference_mode():
+        with self._enough_memory():
             spread = [self.slices.spread(mask) for mask in masks]
-            for part in self._parts(rows):
-                kspace, maps = self.slices.part(part)
-                for mine, weights in zip(found, spread, strict=True):
-                    magnitudes = self.slices.seen(kspace, maps, weights).magnitudes
-                    mine.append(self._loss(magnitudes, part).cpu().double())
-        return np.stack([torch.cat(mine).numpy() for mine in found])
+
+            def found(rows: Rows) -> NDArray:
+                with torch.inference_mode():
+                    kspace, maps = self.slices.part(rows)
+                    seen = (self.slices.seen(kspace, maps, weights).magnitudes for weights in spread)
+                    return torch.stack([self._loss(magnitudes, rows) for magnitudes in seen]).cpu().double().numpy()
+
+            return np.concatenate(mapped(found, self._batches(rows), self.device), axis=1)
 
     def gradient(self, mask: NDArray, rows: NDArray | None = None) -> tuple[float, NDArray]:
         """The mean loss, and its derivative (contrasts, *shape) with respect to the weight of each line.
@@ -88,24 +90,25 @@ class NetworkObjective:
             mask: (contrasts, *shape) bool, or weights of any value.
             rows: slices to average over; all of them by default.
         """
-        total, count = 0.0, 0
-        summed = np.zeros((len(self.slices.kspace[0]), *self.encoding.shape))
         with self._enough_memory():
             weights = self.slices.spread(mask)
-            for part in self._parts(rows):
-                with torch.no_grad():
-                    seen = self.slices.seen(*self.slices.part(part), weights)
-                magnitudes = seen.magnitudes.requires_grad_()
-                losses = self._loss(magnitudes, part)
-                (slope,) = torch.autograd.grad(losses.sum(), magnitudes)
-                with torch.no_grad():
-                    summed += self.slices.gradient(seen, slope)
-                total += float(losses.detach().double().sum())
-                count += len(losses)
-        shared = summed if self.contrasts > 1 else summed.sum(axis=0, keepdims=True)
-        return total / count, shared / count
 
-    def _loss(self, magnitudes: torch.Tensor, rows: NDArray) -> torch.Tensor:
+            def found(rows: Rows) -> tuple[NDArray, NDArray]:
+                with torch.no_grad():
+                    seen = self.slices.seen(*self.slices.part(rows), weights)
+                magnitudes = seen.magnitudes.requires_grad_()
+                with torch.enable_grad():
+                    losses = self._loss(magnitudes, rows)
+                    (slope,) = torch.autograd.grad(losses.sum(), magnitudes)
+                with torch.no_grad():
+                    return losses.cpu().double().numpy(), self.slices.gradient(seen, slope)
+
+            losses, slopes = zip(*mapped(found, self._batches(rows), self.device), strict=True)
+        every = np.concatenate(losses)
+        summed = sum(slopes) / len(every)
+        return float(every.mean()), summed if self.contrasts > 1 else summed.sum(axis=0, keepdims=True)
+
+    def _loss(self, magnitudes: torch.Tensor, rows: Rows) -> torch.Tensor:
         """(b,) the loss of each slice."""
         mean, deviation, target = (part[rows].to(self.device) for part in (self.mean, self.deviation, self.target))
         found = self.network((magnitudes - mean) / deviation)
@@ -113,11 +116,12 @@ class NetworkObjective:
             found = (found * deviation + mean) / self.units[rows].to(self.device)
         return self.loss(found, target)
 
-    def _parts(self, rows: NDArray | None) -> Iterator[NDArray]:
-        """Numbers of the slices of each batch."""
-        rows = np.arange(len(self.slices)) if rows is None else np.arange(len(self.slices))[rows]
-        for start in range(0, len(rows), self.batch):
-            yield rows[start : start + self.batch]
+    def _batches(self, rows: NDArray | None) -> list[Rows]:
+        """The slices of each batch; where all count, as slices of arrays, of which nothing is copied."""
+        if rows is None:
+            return [slice(start, start + self.batch) for start in range(0, len(self.slices), self.batch)]
+        rows = np.arange(len(self.slices))[rows]
+        return [rows[start : start + self.batch] for start in range(0, len(rows), self.batch)]
 
     def _enough_memory(self) -> AbstractContextManager[None]:
         advice = "Use smaller batches or fewer slices, or choose the device cpu."
