@@ -4,6 +4,7 @@ from DeepMRILib.igs.applying import undersample
 from DeepMRILib.igs.baselines import baseline
 from DeepMRILib.igs.dataset import SliceDataset
 from DeepMRILib.igs.encoding import Encoding
+from DeepMRILib.igs.evaluating import evaluate
 from DeepMRILib.igs.exporting import ExportOptions, export
 from DeepMRILib.igs.finding import find_pattern
 from DeepMRILib.igs.finding_job import find
@@ -15,6 +16,7 @@ from DeepMRILib.igs.phantoms import lesion_phantom, ring_phantom, stripe_phantom
 from DeepMRILib.igs.result import AppliedPattern, Evaluation, ExportResult, PatternResult, SampleResult
 from DeepMRILib.igs.sampling import SampleOptions, sample
 from DeepMRILib.igs.sources import read_dataset
+from DeepMRILib.igs.testing import test
 from DeepMRILib.igs.trained import TrainedNetwork
 from DeepMRILib.igs.training import train, train_network
 
@@ -39,6 +41,7 @@ __all__ = [
     "TrainOptions",
     "TrainedNetwork",
     "baseline",
+    "evaluate",
     "export",
     "find",
     "find_pattern",
@@ -49,6 +52,7 @@ __all__ = [
     "ring_phantom",
     "sample",
     "stripe_phantom",
+    "test",
     "train",
     "train_network",
     "undersample",

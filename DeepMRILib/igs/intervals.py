@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.special import stdtr, stdtrit
 
 FEW = 20
 """Below this number of cases an interval is Student's: a bootstrap of few is too narrow."""
@@ -64,9 +65,7 @@ def mean_interval(values: ArrayLike, level: float = 0.95, seed: int = 0) -> Inte
     if values.size == 1:
         return Interval(mean, float("nan"), float("nan"), 1)
     if not FEW <= values.size < MANY:
-        from scipy.stats import t
-
-        half = float(t.ppf((1 + level) / 2, values.size - 1) * values.std(ddof=1) / np.sqrt(values.size))
+        half = float(stdtrit(values.size - 1, (1 + level) / 2) * values.std(ddof=1) / np.sqrt(values.size))
         return Interval(mean, mean - half, mean + half, values.size)
     low, high = _ends(resamples(values.size, seed) @ values / values.size, level)
     return Interval(mean, low, high, values.size)
@@ -98,9 +97,9 @@ def sign_flip_p(differences: NDArray, seed: int = 0) -> float:
     if n < 2:
         return float("nan")
     if n >= MANY:
-        from scipy.stats import ttest_1samp
-
-        return float(ttest_1samp(differences, 0).pvalue) if np.ptp(differences) else float(not differences[0])
+        if not np.ptp(differences):
+            return float(not differences[0])
+        return float(2 * stdtr(n - 1, -abs(differences.mean()) * np.sqrt(n) / differences.std(ddof=1)))
     found = abs(float(differences.sum()))
     flipped = np.abs(_signs(n, seed) @ differences)
     as_far = int(np.count_nonzero(flipped >= found * (1 - 1e-12)))

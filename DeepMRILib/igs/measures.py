@@ -144,18 +144,18 @@ def auc_of_classes(probabilities: ArrayLike, truth: ArrayLike, weights: NDArray 
         weighted_auc(probabilities[:, one], truth == one, weights)
         for one in (range(probabilities.shape[1]) if several else (1,))
     ]
-    return _mean_of_known(np.stack(found))
+    return _known_mean(np.stack(found))
 
 
-def _mean_of_known(values: NDArray) -> NDArray:
+def _known_mean(values: NDArray) -> NDArray:
     """The mean along the first axis without NaN; NaN where there is nothing else."""
     known = np.isfinite(values)
     return np.where(known, values, 0).sum(axis=0) / np.where(known.any(axis=0), known.sum(axis=0), np.nan)
 
 
-def mean_of_structures(values: NDArray) -> float:
-    """The mean of the structures of a case that are counted; NaN where none is."""
-    return float(_mean_of_known(np.asarray(values, dtype=float)))
+def mean_of_known(values: ArrayLike) -> float:
+    """The mean without NaN, as of the structures of a case; NaN where there is nothing else."""
+    return float(_known_mean(np.asarray(values, dtype=float)))
 
 
 def psnr(found: NDArray, truth: NDArray) -> float:
