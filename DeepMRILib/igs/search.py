@@ -149,7 +149,8 @@ def grown(
     growth = Growth(rules, setting.objective.contrasts, within)
     stop = _Stop(held_out, setting)
     while growth.count < rules.lines and not stop.reached(growth):
-        progress(growth.count / rules.lines, f"{growth.count} of {rules.lines} {rules.encoding.word}")
+        done = (growth.count - len(rules.forced)) / (rules.lines - len(rules.forced))
+        progress(done, f"{growth.count} of {rules.lines} {rules.encoding.word}")
         loss, gradient = setting.gradient(growth.chosen)
         growth.losses[growth.count - 1] = loss
         needed = rules.lines - growth.count

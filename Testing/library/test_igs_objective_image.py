@@ -95,9 +95,10 @@ def _straightforward(torch, dataset, encoding, weights, loss):
 def _ssim(torch, r, truth, extent):
     windows = []
     for image in (r / extent, truth / extent):
+        seen = image
         for axis in range(2, r.ndim):
-            image = image.unfold(axis, min(7, r.shape[axis] - 1 + r.shape[axis] % 2), 1)
-        windows.append(image.reshape(*image.shape[: r.ndim], -1))
+            seen = seen.unfold(axis, min(7, r.shape[axis] - 1 + r.shape[axis] % 2), 1)
+        windows.append(seen.reshape(*seen.shape[: r.ndim], -1))
     x, y = windows
     mean_x, mean_y = x.mean(-1), y.mean(-1)
     cov = ((x - mean_x[..., None]) * (y - mean_y[..., None])).sum(-1) / (x.shape[-1] - 1)
