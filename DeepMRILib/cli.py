@@ -30,7 +30,7 @@ PROGRAM, MODELS = "deepmri", "models"
 EXIT_BAD_INPUT, EXIT_SIGNAL = 2, 128
 EXIT_STOPPED = EXIT_SIGNAL + 2  # as shells have it for Ctrl-C
 VERSION_HINT = f"{PROGRAM} --version prints the version, {PROGRAM} METHOD JOB --help the settings of a job."
-METAVARS = {"folder": "FOLDER", "model": "NAME|FOLDER", "network": "NAME|FILE|FOLDER"}
+METAVARS = {"folder": "FOLDER", "model": "NAME|FOLDER", "network": "NAME|FILE|FOLDER", "data": "FILE|FOLDER"}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

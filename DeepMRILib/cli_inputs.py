@@ -209,10 +209,14 @@ def _find_files(paths: Sequence[Path], _: Mapping[str, Any]) -> tuple[Path, ...]
     return tuple(_there(path) for path in paths)
 
 
-def _there(path: Path) -> Path:
+def _find_data(path: Path, _: Mapping[str, Any]) -> Path:
+    return _there(path, "file or folder")
+
+
+def _there(path: Path, kind: str = "image") -> Path:
     from DeepMRILib.files.paths import input_file
 
-    return path if os.path.isdir(path) else input_file(path, "image")  # noqa: PTH112 - as above
+    return path if os.path.isdir(path) else input_file(path, kind)  # noqa: PTH112 - as above
 
 
 READERS = {
@@ -228,4 +232,5 @@ READERS = {
     "study": _find_study,
     "masks": _find_files,
     "images": _find_files,
+    "data": _find_data,
 }

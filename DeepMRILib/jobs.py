@@ -6,126 +6,15 @@ doors, and there is nothing to add anywhere else.
 
 from __future__ import annotations
 
-import importlib
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Literal
+from dataclasses import replace
 
 from DeepMRILib.errors import InputError
-from DeepMRILib.options import validate
-from DeepMRILib.progress import Progress
+from DeepMRILib.job import SEVERAL, Input, Job, Kind, load
 
-Kind = Literal[
-    "volume", "diffusion", "mask", "labels", "points", "outside", "prompts", "array", "folder", "model", "study",
-    "masks", "images", "network",
-]  # fmt: skip
-"""What a job is given: ``Volume`` (volume, mask), ``DiffusionVolume``, ``LabelVolume``, points (n, 3) in RAS mm,
-outside (such points, where nothing is), prompts (such points, or points by segment), ``ndarray``, the ``Path`` of a
-folder, or the ``Path`` of a model's folder (``model_store.open_model``); a network is such a folder, or a file or
-folder of another program that the method can read; a study is a tuple of series, masks and images are tuples of those,
-each in memory or still on disk (``files.study.SeriesFile``, ``Path``).
-"""
-SEVERAL = ("study", "masks", "images")
-"""Kinds of which several are given."""
-
-
-@dataclass(frozen=True)
-class Input:
-    """One thing a job works on.
-
-    Attributes:
-        name: the parameter of the job's function.
-        kind: what it is; the doors know from it how to read and show it.
-        help: one sentence for help texts, no full stop.
-        required: required inputs come first and by position, the others by keyword.
-    """
-
-    name: str
-    kind: Kind
-    help: str
-    required: bool = True
-
-
-@dataclass(frozen=True)
-class Job:
-    """One plain function ``job(*inputs, options, *, progress=None) -> result`` and what the doors need to know of it.
-
-    Functions and classes are named as ``"module:name"`` and imported when used, so that this table costs nothing.
-
-    Attributes:
-        method: the method's package, e.g. ``"ivim"``.
-        name: the job's name within it, e.g. ``"fit"``.
-        summary: one sentence.
-        function, options, result: the function, its options class and its result class.
-        example: a function without arguments that makes small inputs (a dict by input name): for tests and docs.
-        report: a function from result to ``Report``; None where there is nothing to show.
-        quick: settings, as on the command line, with which the example takes a moment; for tests.
-        needs_torch: it needs PyTorch, whatever the settings.
-        stores: its result is a model, which goes to the user's models where no other place is named.
-    """
-
-    method: str
-    name: str
-    summary: str
-    function: str
-    options: str
-    result: str
-    inputs: tuple[Input, ...]
-    example: str
-    report: str | None = None
-    quick: tuple[tuple[str, Any], ...] = ()
-    needs_torch: bool = False
-    stores: bool = False
-
-    @property
-    def key(self) -> str:
-        """The job's full name, e.g. ``"ivim.fit"``."""
-        return f"{self.method}.{self.name}"
-
-    @property
-    def options_type(self) -> type:
-        """The options class."""
-        return load(self.options)
-
-    def example_options(self) -> Any:
-        """Options with which the job runs on the example inputs in about a second."""
-        return self.options_type(**dict(self.quick))
-
-    def example_inputs(self) -> dict[str, Any]:
-        """Small inputs on which the job runs in about a second."""
-        return load(self.example)()
-
-    def run(self, inputs: Mapping[str, Any], options: Any = None, progress: Progress | None = None) -> Any:
-        """Run the job in this process.
-
-        Args:
-            inputs: by name; what is None or absent is not given to the job.
-            options: the job's options; its defaults when None.
-            progress: told how far it is; may raise ``Cancelled``.
-
-        Raises:
-            InputError: an input is missing or unknown, or a setting is bad; and whatever the job raises.
-        """
-        given = {name: value for name, value in inputs.items() if value is not None}
-        unknown = set(given) - {item.name for item in self.inputs}
-        if unknown:
-            raise InputError(f"{sorted(unknown)[0]} is not an input of {self.key}.")
-        missing = [item for item in self.inputs if item.required and item.name not in given]
-        if missing:
-            raise InputError(f"The input {missing[0].name} is missing. {missing[0].help}.")
-        required = [given.pop(item.name) for item in self.inputs if item.required]
-        options = validate(self.options_type() if options is None else options)
-        return load(self.function)(*required, options, **given, progress=progress)
-
+__all__ = ["COMMANDS", "JOBS", "SEVERAL", "Input", "Job", "Kind", "find_job", "load"]
 
 COMMANDS: dict[str, dict[str, str]] = {"pvs": {"models": "DeepMRILib.pvs.models:show_models"}}
 """Of each method, commands that only tell something: functions without a result, which return text."""
-
-
-def load(reference: str) -> Any:
-    """What ``"module:name"`` names."""
-    module, _, name = reference.partition(":")
-    return getattr(importlib.import_module(module), name)
 
 
 def find_job(key: str) -> Job:
@@ -148,6 +37,13 @@ POINTS = Input("points_ras", "prompts", "Six or more points just inside the marg
 DATASET = Input("dataset", "folder", "Dataset in the layout of the Medical Segmentation Decathlon or of InteractiveNet")
 BRAIN = Input("brain_mask", "mask", "Brain mask on the grid of the image; by default one is made", required=False)
 TRAINED = Input("model", "model", "Network of interactive train: its folder, or its name on this computer")
+SLICES = Input("data", "data", "Images: a file, a folder with labels, or raw k-space (fastMRI, ISMRMRD, NumPy)")
+SLICE_LABELS = Input("labels", "labels", "Segmentation of the image, where data are one image", required=False)
+PHASE = Input("phase", "volume", "Phase of the image, where data are one image of magnitudes", required=False)
+PATTERN = Input("pattern", "data", "Output folder of igs find, or its pattern.json")
+TASK_NETWORK = Input(
+    "network", "network", "Network that does the task: a model of igs train, or a TorchScript file", required=False
+)
 
 JOBS: tuple[Job, ...] = (
     Job(
@@ -247,6 +143,93 @@ JOBS: tuple[Job, ...] = (
         example="DeepMRILib.ivim.example:no_inputs",
         report="DeepMRILib.ivim.evaluation_report:evaluation_report",
         quick=(("methods", ("lsq",)), ("snr", (20.0, 50.0)), ("n", 200), ("squares_size", 20)),
+    ),
+    Job(
+        method="igs",
+        name="find",
+        summary="Find the k-space lines that serve a task, or the image, best",
+        function="DeepMRILib.igs:find",
+        options="DeepMRILib.igs:FindOptions",
+        result="DeepMRILib.igs:PatternResult",
+        inputs=(SLICES, SLICE_LABELS, PHASE, TASK_NETWORK),
+        example="DeepMRILib.igs.example:find_inputs",
+        report="DeepMRILib.igs.report:find_report",
+        quick=(("lines", 8), ("device", "cpu")),
+    ),
+    Job(
+        method="igs",
+        name="train",
+        summary="Train a network for a task on full and undersampled images",
+        function="DeepMRILib.igs:train",
+        options="DeepMRILib.igs:TrainOptions",
+        result="DeepMRILib.igs:TrainedNetwork",
+        inputs=(SLICES, SLICE_LABELS, PHASE),
+        example="DeepMRILib.igs.example_training:train_inputs",
+        report="DeepMRILib.igs.report_training:train_report",
+        quick=(("name", "example"), ("epochs", 1), ("channels", (4, 8)), ("device", "cpu")),
+        needs_torch=True,
+        stores=True,
+    ),
+    Job(
+        method="igs",
+        name="finetune",
+        summary="Adapt a network to one pattern",
+        function="DeepMRILib.igs:finetune_job",
+        options="DeepMRILib.igs:FinetuneOptions",
+        result="DeepMRILib.igs:TrainedNetwork",
+        inputs=(replace(TASK_NETWORK, required=True), SLICES, PATTERN, SLICE_LABELS, PHASE),
+        example="DeepMRILib.igs.example_training:finetune_inputs",
+        report="DeepMRILib.igs.report_training:train_report",
+        quick=(("name", "example_tuned"), ("epochs", 1), ("device", "cpu")),
+        needs_torch=True,
+        stores=True,
+    ),
+    Job(
+        method="igs",
+        name="test",
+        summary="Compare a pattern with the usual ones of as many lines, on cases it was not chosen on",
+        function="DeepMRILib.igs:test",
+        options="DeepMRILib.igs:TestOptions",
+        result="DeepMRILib.igs:Evaluation",
+        inputs=(PATTERN, SLICES, SLICE_LABELS, PHASE, TASK_NETWORK),
+        example="DeepMRILib.igs.example:test_inputs",
+        report="DeepMRILib.igs.report:test_report",
+        quick=(("draws", 2), ("device", "cpu")),
+    ),
+    Job(
+        method="igs",
+        name="apply",
+        summary="Undersample images as a pattern would, and segment them with a network",
+        function="DeepMRILib.igs:apply",
+        options="DeepMRILib.igs:ApplyOptions",
+        result="DeepMRILib.igs:AppliedPattern",
+        inputs=(SLICES, PATTERN, PHASE, TASK_NETWORK),
+        example="DeepMRILib.igs.example:apply_inputs",
+        report="DeepMRILib.igs.report:apply_report",
+        quick=(("device", "cpu"),),
+    ),
+    Job(
+        method="igs",
+        name="export",
+        summary="Write a pattern for other programs: NumPy, fastMRI, BART and Pulseq",
+        function="DeepMRILib.igs:export",
+        options="DeepMRILib.igs:ExportOptions",
+        result="DeepMRILib.igs:ExportResult",
+        inputs=(PATTERN,),
+        example="DeepMRILib.igs.example:export_inputs",
+        report="DeepMRILib.igs.report:export_report",
+    ),
+    Job(
+        method="igs",
+        name="sample",
+        summary="Make images with labels to try patterns on: hearts, lesions or hidden stripes",
+        function="DeepMRILib.igs:sample",
+        options="DeepMRILib.igs:SampleOptions",
+        result="DeepMRILib.igs:SampleResult",
+        inputs=(),
+        example="DeepMRILib.igs.example:no_inputs",
+        report="DeepMRILib.igs.report:sample_report",
+        quick=(("cases", 4), ("size", 48)),
     ),
     Job(
         method="interactive",

@@ -13,6 +13,7 @@ import pytest
 from job_cases import job_cases
 
 from DeepMRILib import cli, files
+from DeepMRILib.igs import Pattern
 from DeepMRILib.jobs import JOBS
 from DeepMRILib.options import settings
 from DeepMRILib.volume import DiffusionVolume, LabelVolume, Volume
@@ -51,6 +52,8 @@ def write_input(value: object, stem: Path, kind: str) -> Path:
     elif kind in ("points", "outside"):
         path = stem.with_suffix(".csv")
         np.savetxt(path, value, delimiter=",", header="x,y,z", comments="")
+    elif isinstance(value, Pattern):
+        path = value.save(stem.with_suffix(".json"))
     elif kind == "prompts":
         path = write_prompts(value, stem.with_suffix(".csv"))
     else:
