@@ -1,6 +1,7 @@
 """k-space patterns: which lines to acquire so that the task is served best, by iterative gradient sampling (IGS)."""
 
 from DeepMRILib.igs.applying import undersample
+from DeepMRILib.igs.applying_job import apply
 from DeepMRILib.igs.baselines import baseline
 from DeepMRILib.igs.dataset import SliceDataset
 from DeepMRILib.igs.encoding import Encoding
@@ -40,6 +41,7 @@ __all__ = [
     "TestOptions",
     "TrainOptions",
     "TrainedNetwork",
+    "apply",
     "baseline",
     "evaluate",
     "export",

@@ -96,8 +96,8 @@ def sequence_text(mask: NDArray, options: ExportOptions, progress: Progress | No
         if isinstance(error, InputError):
             raise
         raise InputError(
-            f"This sequence is not possible: {str(error).rstrip('.')}. Choose a larger field of view or slice thickness, a longer "
-            "dwell time, or a stronger gradient system."
+            f"This sequence is not possible: {str(error).rstrip('.')}. Choose a larger field of view or slice "
+            "thickness, a longer dwell time, or a stronger gradient system."
         ) from error
     passed, problems = sequence.check_timing()
     if not passed:
@@ -178,8 +178,8 @@ class _Builder:
         if options.tr / 1000 < used + self.rewind - RASTER / 2:
             least = math.ceil((used + self.rewind) * 1e5) / 100
             raise InputError(
-                f"TR is {options.tr:g} ms; this sequence needs at least {least:g} ms. Choose a longer TR, a shorter TE, "
-                "or a shorter dwell time."
+                f"TR is {options.tr:g} ms; this sequence needs at least {least:g} ms. Choose a longer TR, a shorter "
+                "TE, or a shorter dwell time."
             )
         self.rest = round((options.tr / 1000 - used) / RASTER) * RASTER
 

@@ -98,13 +98,15 @@ class AppliedPattern(Result):
         undersampled: magnitudes (i, j, k), or (i, j, k, c), zero-filled.
         segmentation: of the network, where one was given.
         mask: the k-space lines of a slice as an image, 1 where acquired.
-        classes: a row for each slice: ``slice``, ``class``, ``probability``, where the network tells classes.
+        classes: a row for each slice: ``slice``, ``case``, ``class``, ``probability``, where the network tells classes.
+        reconstruction: magnitudes, where the network makes images.
     """
 
     undersampled: Volume
     mask: NDArray
     segmentation: LabelVolume | None = None
     classes: Table | None = None
+    reconstruction: Volume | None = None
 
 
 @dataclass(frozen=True, eq=False)

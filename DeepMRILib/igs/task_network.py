@@ -28,7 +28,9 @@ class TaskNetwork:
     sha256: str | None = None
 
 
-def task_network(network: Any, dataset: SliceDataset, *, trust: bool = False) -> TaskNetwork | None:
+def task_network(
+    network: Any, dataset: SliceDataset, *, trust: bool = False, any_task: bool = False
+) -> TaskNetwork | None:
     """The network as ``network_opened.open_network`` opens it, with its name and checksum; None without one.
 
     Raises:
@@ -46,11 +48,11 @@ def task_network(network: Any, dataset: SliceDataset, *, trust: bool = False) ->
     if isinstance(network, (str, Path)):
         path = Path(network).expanduser()
         if path.is_file():
-            module = open_network(path, dataset, trust=trust)
+            module = open_network(path, dataset, trust=trust, any_task=any_task)
             return TaskNetwork(module, path.name, sha256_of(path))
         if not path.is_dir() or (path / CARD).exists():
             network = TrainedNetwork.load(path if path.is_dir() else network)
-    module = open_network(network, dataset, trust=trust)
+    module = open_network(network, dataset, trust=trust, any_task=any_task)
     if isinstance(network, TrainedNetwork):
         return TaskNetwork(module, network.name, network.provenance.weights_sha256)
     return TaskNetwork(module, network.name if isinstance(network, Path) else type(network).__name__)
