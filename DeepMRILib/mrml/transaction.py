@@ -92,11 +92,13 @@ def _restore(scene: slicer.vtkMRMLScene, copies: dict[str, slicer.vtkMRMLNode]) 
 
 
 def _removeAdded(scene: slicer.vtkMRMLScene, before: set[str]) -> None:
-    added = [scene.GetNthNode(n) for n in range(scene.GetNumberOfNodes())]
-    # Last come, first go: a node may remove the nodes that it had added itself.
-    for node in reversed([node for node in added if node.GetID() not in before]):
-        if scene.IsNodePresent(node):
-            scene.RemoveNode(node)
+    # Twice: a sequence browser that loses its proxy makes another before it is removed itself.
+    for _ in range(2):
+        nodes = [scene.GetNthNode(n) for n in range(scene.GetNumberOfNodes())]
+        # Last come, first go: a node may remove the nodes that it had added itself.
+        for node in reversed([node for node in nodes if node.GetID() not in before]):
+            if scene.IsNodePresent(node):
+                scene.RemoveNode(node)
 
 
 def _restoreItems(hierarchy: slicer.vtkMRMLSubjectHierarchyNode, parents: dict[int, int]) -> None:
