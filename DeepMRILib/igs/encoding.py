@@ -37,7 +37,7 @@ class Encoding:
         """
         spatial = len(image_shape) - 2
         axes = tuple(sorted({axis, second_axis} - {0}))
-        for one in axes:
+        for one in (axis, *axes):
             if not -spatial <= one <= -1:
                 raise InputError(f"The axis {one} is no axis of these images; choose one of -1 to {-spatial}.")
         if second_axis and len(axes) == 1:

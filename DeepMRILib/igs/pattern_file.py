@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,10 @@ if TYPE_CHECKING:
     from DeepMRILib.igs.pattern import Pattern
 
 LARGEST = 50_000_000
+LARGEST_NUMBER = 1e300
 MOST_AXES = 2
+MOST_POINTS = 2**26
+"""Lines or points that a pattern may choose from: its masks take no more than 64 MB."""
 
 
 def read_pattern(place: Path) -> Pattern:
@@ -42,63 +46,96 @@ def parsed_pattern(text: str, place: Path | str) -> Pattern:
         InputError: not a pattern.
     """
     try:
-        values = json.loads(text)
+        values = json.loads(text, parse_float=_finite, parse_constant=_finite)
     except (ValueError, RecursionError) as error:
         raise _refused(place, "it is no JSON") from error
     return _pattern(values, place)
 
 
 def _pattern(values: Any, path: Path | str) -> Pattern:
-    from DeepMRILib.igs.pattern import FORMAT, Pattern, Rung
+    from DeepMRILib.igs.pattern import FORMAT
 
     if not isinstance(values, dict) or values.get("kind") != "deepmri-pattern":
         raise _refused(path, "it lacks the entry kind: deepmri-pattern")
     if values.get("format") != FORMAT:
         raise InputError(f"The pattern {path} has the format {values.get('format')!r}; this version reads {FORMAT}.")
     try:
-        shape = tuple(_whole(n, 1) for n in values["shape"])
-        axes = tuple(_whole(axis, -3) for axis in values["axes"])
-        if not 1 <= len(shape) <= MOST_AXES or len(shape) != len(axes) or max(axes) > -1:
-            raise _refused(path, "its axes do not match its shape")
-        return Pattern(
-            orders=tuple(tuple(_whole(line, 0) for line in order) for order in values["orders"]),
-            shape=shape,
-            axes=axes,
-            losses=tuple(_number(loss) for loss in values["losses"]),
-            gradients=tuple(tuple(_number(entry) for entry in row) for row in values["gradients"]),
-            rungs=tuple(_rung(Rung, entry) for entry in values["rungs"]),
-            about=dict(values["about"]),
-            notes=tuple(str(note) for note in values["notes"]),
-        )
+        return _built(values)
     except (KeyError, TypeError, ValueError) as error:
         if isinstance(error, InputError):
             raise
         raise _refused(path, f"its entries are not those of a pattern ({error})") from error
 
 
-def _rung(kind: Any, entry: Any) -> Any:
-    winner = entry["winner"]
-    if winner not in ("igs", "block", "centre"):
-        raise ValueError(f"winner {winner!r}")
-    return kind(
-        lines=_whole(entry["lines"], 1),
-        igs=float(entry["igs"]),
-        block=_number(entry["block"]),
-        centre=_number(entry["centre"]),
-        block_shift=tuple(_whole(shift, -(10**6)) for shift in entry["block_shift"]),
-        winner=winner,
+def _built(values: dict[str, Any]) -> Pattern:
+    from DeepMRILib.igs.pattern import Pattern, Rung
+
+    shape = tuple(_whole(n, 1) for n in values["shape"])
+    axes = tuple(_whole(axis, -3) for axis in values["axes"])
+    if not 1 <= len(shape) <= MOST_AXES or len(shape) != len(axes):
+        raise ValueError("axes that do not match the shape")
+    if max(axes) > -1 or list(axes) != sorted(set(axes)):
+        raise ValueError(f"the axes {axes}")
+    if math.prod(shape) > MOST_POINTS:
+        raise ValueError(f"a k-space of {shape}")
+    found = Pattern(
+        orders=tuple(tuple(_whole(line, 0) for line in order) for order in values["orders"]),
+        shape=shape,
+        axes=axes,
+        losses=tuple(_number(loss) for loss in values["losses"]),
+        gradients=tuple(tuple(_number(entry) for entry in row) for row in values["gradients"]),
+        rungs=tuple(_rung(Rung, entry, shape) for entry in values["rungs"]),
+        about=dict(values["about"]),
+        notes=_texts(values["notes"]),
     )
+    _check_lengths(found)
+    return found
+
+
+def _check_lengths(pattern: Pattern) -> None:
+    """Losses and gradients are of each line, or left out altogether."""
+    if pattern.losses and len(pattern.losses) != pattern.lines:
+        raise ValueError(f"{len(pattern.losses)} losses of {pattern.lines} lines")
+    rows = [len(row) for row in pattern.gradients]
+    if rows and rows != [pattern.lines] * len(pattern.orders):
+        raise ValueError(f"gradients of {rows} lines")
+
+
+def _rung(kind: Any, entry: Any, shape: tuple[int, ...]) -> Any:
+    winner, shift = entry["winner"], tuple(_whole(one, -(10**6)) for one in entry["block_shift"])
+    losses = {name: _number(entry[name]) for name in ("igs", "block", "centre")}
+    if winner not in losses or losses[winner] is None or losses["igs"] is None:
+        raise ValueError(f"winner {winner!r}")
+    if len(shift) != (0 if losses["block"] is None else len(shape)):
+        raise ValueError(f"block_shift {shift}")
+    lines = _whole(entry["lines"], 1)
+    if lines > math.prod(shape):
+        raise ValueError(f"{lines} lines of {math.prod(shape)}")
+    return kind(lines=lines, block_shift=shift, winner=winner, **losses)
+
+
+def _texts(values: Any) -> tuple[str, ...]:
+    if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
+        raise ValueError(f"{values!r} where sentences were expected"[:100])
+    return tuple(values)
+
+
+def _finite(text: str) -> float:
+    """A number of the file; NaN and infinity are no JSON."""
+    if not math.isfinite(value := float(text)):
+        raise ValueError(text)
+    return value
 
 
 def _whole(value: Any, least: int) -> int:
     if type(value) is not int or not least <= value <= 10**9:
-        raise ValueError(f"{value!r} where a whole number was expected")
+        raise ValueError(f"{str(value)[:40]!r} where a whole number was expected")
     return value
 
 
 def _number(value: Any) -> float | None:
-    if value is not None and (type(value) not in (int, float) or value != value):  # noqa: PLR0124 - NaN
-        raise ValueError(f"{value!r} where a number was expected")
+    if value is not None and (type(value) not in (int, float) or abs(value) > LARGEST_NUMBER):
+        raise ValueError(f"{str(value)[:40]!r} where a number was expected")
     return None if value is None else float(value)
 
 
