@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,7 +12,7 @@ from DeepMRILib.errors import InputError
 from DeepMRILib.igs import hdf5
 from DeepMRILib.igs.dataset import SliceDataset
 from DeepMRILib.igs.images import slices_of_image
-from DeepMRILib.igs.layouts import IMAGE_SUFFIXES, FolderCase, Layout, listed, read_case
+from DeepMRILib.igs.layouts import IMAGE_SUFFIXES, FolderCase, Layout, listed, names_in_maps, read_case
 from DeepMRILib.igs.layouts_known import acdc, brats, decathlon, sample
 from DeepMRILib.igs.layouts_plain import one_folder, pairs, table, two_folders
 from DeepMRILib.igs.options import DataOptions
@@ -79,6 +80,9 @@ def _in_folder(folder: Path, options: DataOptions, labels: Path | Volume | None,
 
 
 def _with_layout(layout: Layout, options: DataOptions) -> Found:
+    if options.part != "all" and not layout.names:  # parts need not hold every label, and must agree on their number
+        layout = replace(layout, names=names_in_maps(layout.cases))
+
     def reader(case: FolderCase) -> Callable[[int], SliceDataset]:
         return lambda _: read_case(layout, case, options)
 
@@ -97,8 +101,8 @@ def _hdf5(path: Path, options: DataOptions) -> Source:
             return _raw(path, options, slices_of_ismrmrd)
         inside = ", ".join(sorted(file)[:5]) or "nothing"
     raise InputError(
-        f"{path.name} is neither of fastMRI, which holds kspace, nor of ISMRMRD, which holds a dataset with xml and data. "
-        f"It holds {inside}."
+        f"{path.name} is neither of fastMRI, which holds kspace, nor of ISMRMRD, which holds a dataset with xml and "
+        f"data. It holds {inside}."
     )
 
 

@@ -50,7 +50,7 @@ def slices_of_image(
         array, notes = _with_phase(array, turned), [*notes, unit]
     targets, names = None, {}
     if labels is not None:
-        targets, names, said = _labels(labels, image)
+        targets, names, said = labels_of(labels, image)
         notes += said
         targets = slices_of(image.like(targets), every)[:, 0]
     slices = slices_of(image.like(array), every)
@@ -90,8 +90,8 @@ def _with_phase(array: NDArray, radians: NDArray) -> NDArray:
     return array * (turn if array.ndim == turn.ndim else turn[..., None])
 
 
-def _labels(labels: Volume, image: Volume) -> tuple[NDArray, dict[int, str], list[str]]:
-    """Labels (i, j, k), their names, and notes."""
+def labels_of(labels: Volume, image: Volume) -> tuple[NDArray, dict[int, str], list[str]]:
+    """Labels (i, j, k) uint8, their names, and notes; InputError for what is no label map of the image."""
     array = _on_image(labels, image, "label map")
     if array.ndim == 4:
         raise InputError(f"The label map has {array.shape[3]} layers; one label for each voxel was expected.")

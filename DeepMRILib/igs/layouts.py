@@ -6,6 +6,7 @@ import csv
 import io
 import json
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -18,12 +19,13 @@ from DeepMRILib.errors import InputError
 from DeepMRILib.files import metaimage, nifti, nrrd
 from DeepMRILib.files.paths import read_text
 from DeepMRILib.igs.dataset import SliceDataset
-from DeepMRILib.igs.images import slices_of_image
+from DeepMRILib.igs.images import labels_of, slices_of_image
 from DeepMRILib.igs.options import DataOptions
 from DeepMRILib.volume import Volume
 
 IMAGE_SUFFIXES = (*nifti.SUFFIXES, *nrrd.SUFFIXES, *metaimage.SUFFIXES)
 _LARGEST_TEXT = 50_000_000
+_MOST_FOLDERS = 20_000
 
 
 @dataclass(frozen=True)
@@ -87,6 +89,17 @@ def read_case(layout: Layout, case: FolderCase, options: DataOptions) -> SliceDa
     return replace(found, names={**found.names, **named})
 
 
+def names_in_maps(cases: Iterable[FolderCase]) -> dict[int, str]:
+    """The labels that occur in any label map of a folder, with their names; damaged ones raise when they are read."""
+    names: dict[int, str] = {}
+    for case in cases:
+        if case.labels is not None:
+            with suppress(InputError):
+                image = files.read_labels(case.labels)
+                names = {**labels_of(image, image)[1], **names}
+    return names
+
+
 def _stack(volumes: list[Volume], case: FolderCase) -> Volume:
     """The contrasts of a case as one image."""
     first = volumes[0]
@@ -114,7 +127,7 @@ def images_in(folder: Path) -> list[Path]:
     """The images of a folder, in the order of their names; hidden ones left out."""
     if not folder.is_dir():
         return []
-    return [path for path in listed(folder) if path.name.lower().endswith(IMAGE_SUFFIXES) and path.is_file()]
+    return [path for path in _inside(folder) if path.name.lower().endswith(IMAGE_SUFFIXES) and path.is_file()]
 
 
 def listed(folder: Path) -> list[Path]:
@@ -129,13 +142,26 @@ def listed(folder: Path) -> list[Path]:
         raise InputError(f"The folder {folder} cannot be read ({error.strerror}). Check your rights to it.") from error
 
 
-def folders_in(folder: Path, depth: int) -> Iterable[Path]:
-    """A folder and the folders in it, so many levels deep."""
-    yield folder
-    if depth:
-        for path in listed(folder):
-            if path.is_dir():
-                yield from folders_in(path, depth - 1)
+def folders_in(folder: Path, depth: int) -> list[Path]:
+    """A folder and the folders in it, so many levels deep; those that we may not read are passed over.
+
+    Raises:
+        InputError: so many that this cannot be the folder of one dataset.
+    """
+    found = level = [folder]
+    for _ in range(depth):
+        level = [path for place in level for path in _inside(place) if path.is_dir()]
+        found = found + level
+        if len(found) > _MOST_FOLDERS:
+            raise InputError(f"{folder} holds more than {_MOST_FOLDERS} folders. Give the folder of one dataset.")
+    return found
+
+
+def _inside(folder: Path) -> list[Path]:
+    try:
+        return listed(folder)
+    except InputError:
+        return []
 
 
 def read_json(path: Path) -> Any:

@@ -33,7 +33,8 @@ def sample(folder: Path) -> Layout | None:
         return None
     labels, phase = folder / "labels.nii.gz", folder / "phase.nii.gz"
     case = FolderCase("sample", (image,), labels if labels.is_file() else None, phase if phase.is_file() else None)
-    notes = tuple(str(note) for note in provenance.get("notes") or ())
+    said = provenance.get("notes")
+    notes = tuple(str(note) for note in said) if isinstance(said, list) else ()
     return Layout("a sample of DeepMRI", (case,), notes=notes, each_a_case=True)
 
 

@@ -13,6 +13,7 @@ from DeepMRILib.igs.layouts_known import channels_and_labels
 LABEL_SUFFIXES = ("_seg", "_label", "_labels", "_mask", "_gt")
 TABLE = "labels.csv"
 _LARGEST_CLASS = 255
+_CLASS_NOTE = "Every slice of an image has the class of its file."
 _NO_LABELS = "The folder holds no labels: the images themselves are the target (reconstruction)."
 
 
@@ -36,7 +37,7 @@ def table(folder: Path) -> Layout | None:
             raise InputError(f"{path} names the file {row['file']!r}, which is not there.")
         cases.append(FolderCase(row.get("case") or row["file"], (image,), kind=numbers[row["label"]]))
     names = {} if numbered else {number: word for word, number in numbers.items()}
-    return Layout(f"images with classes in {TABLE}", tuple(cases), names)
+    return Layout(f"images with classes in {TABLE}", tuple(cases), names, notes=(_CLASS_NOTE,))
 
 
 def two_folders(folder: Path) -> Layout | None:

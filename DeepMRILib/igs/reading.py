@@ -104,7 +104,7 @@ def _check_memory(used: int, done: int, count: int) -> None:
     expected = used / done * count
     if free is not None and 2 * expected - used > free:
         raise InputError(
-            f"The slices of {count} cases need about {in_words(round(2 * expected))} of memory, and there are "
+            f"The slices of {count} files need about {in_words(round(2 * expected))} of memory, and there are "
             f"{in_words(free + used)}. Take fewer slices (slices), smaller ones (size), or a part."
         )
 
