@@ -11,14 +11,15 @@ from DeepMRILib.mrml.plots import chartFromCurves
 from DeepMRILib.plots import Curve
 from DeepMRILib.tables import Table
 
-MEASURES = {
-    "dice": "Dice",
-    "probability": "Probability of the true class",
-    "correct": "Slices told right",
-    "ssim": "SSIM",
-    "psnr": "PSNR (dB)",
-}
-"""Scores of which the first that was computed is drawn, and what the axis says."""
+SCORES = (
+    ("mean", "dice", "Dice"),
+    ("class", "auc", "Area under the ROC curve"),
+    ("class", "probability", "Probability of the true class"),
+    ("reconstruction", "ssim", "SSIM of the reconstruction"),
+    ("image", "ssim", "SSIM"),
+    ("image", "psnr", "PSNR (dB)"),
+)
+"""Structure and measure of which the first that was computed is drawn, and what the axis says."""
 WORDS = {
     "recommended": "recommended",
     "igs": "search",
@@ -47,30 +48,32 @@ def lossChart(pattern: Pattern, name: str, existing: Any = None) -> Any:
 
 
 def scoreChart(summary: Table, name: str, word: str, existing: Any = None) -> Any:
-    """A chart of a score against lines, a curve for each pattern; the mean over all structures.
+    """A chart of a score against lines, a curve for each pattern.
 
     Args:
         summary: as of ``Evaluation``.
         word: what lines are called.
     """
-    measure = measureOf(summary)
-    rows = [dict(zip(summary.columns, row, strict=True)) for row in summary.rows]
-    found: dict[str, dict[int, list[float]]] = {}
-    for row in rows:
-        if row["measure"] == measure and row["mean"] is not None:
-            found.setdefault(str(row["pattern"]), {}).setdefault(int(row["lines"]), []).append(float(row["mean"]))
+    title, scores = chosenScores(summary)
     curves = []
-    for pattern, byLines in found.items():
+    for pattern, byLines in scores.items():
         lines = sorted(byLines)
-        means = [float(np.mean(byLines[n])) for n in lines]
+        means = [byLines[n] for n in lines]
         curves.append((_line if len(lines) > 1 else _points)(patternWord(pattern), lines, means))
-    return _chart(curves, name, word, MEASURES.get(measure, measure), existing)
+    return _chart(curves, name, word, title, existing)
 
 
-def measureOf(summary: Table) -> str:
-    """The measure that is drawn."""
-    known = list(dict.fromkeys(summary.columns.get("measure", [])))
-    return next((name for name in MEASURES if name in known), known[0] if known else "")
+def chosenScores(summary: Table) -> tuple[str, dict[str, dict[int, float]]]:
+    """What the score is called that says most, and its mean by pattern and lines; none where none was computed."""
+    rows = [dict(zip(summary.columns, row, strict=True)) for row in summary.rows]
+    for structure, measure, title in SCORES:
+        found: dict[str, dict[int, float]] = {}
+        for row in rows:
+            if (row["structure"], row["measure"]) == (structure, measure) and np.isfinite(row["mean"]):
+                found.setdefault(str(row["pattern"]), {})[int(row["lines"])] = float(row["mean"])
+        if found:
+            return title, found
+    return "", {}
 
 
 def _chart(curves: list[Curve], name: str, word: str, title: str, existing: Any) -> Any:

@@ -7,7 +7,7 @@ from typing import Any
 
 from DeepMRILib.igs.result import Evaluation
 from DeepMRILib.mrml.hierarchy import placeResult
-from DeepMRILib.mrml.igs_charts import MEASURES, measureOf, patternWord, scoreChart
+from DeepMRILib.mrml.igs_charts import chosenScores, patternWord, scoreChart
 from DeepMRILib.mrml.igs_live import nameBeside
 from DeepMRILib.mrml.tables import tableNodeFromTable
 
@@ -51,18 +51,11 @@ def deliverComparison(
 
 def summary(result: Evaluation) -> str:
     """What the panel says when it is done: the scores at the fewest lines, the best pattern first."""
-    measure = measureOf(result.summary)
-    rows = [dict(zip(result.summary.columns, row, strict=True)) for row in result.summary.rows]
-    rows = [row for row in rows if row["measure"] == measure and row["mean"] is not None]
-    if not rows:
-        return "Compared; no score could be computed."
-    fewest = min(row["lines"] for row in rows)
-    scores: dict[str, list[float]] = {}
-    for row in rows:
-        if row["lines"] == fewest:
-            scores.setdefault(row["pattern"], []).append(row["mean"])
-    means = {name: sum(values) / len(values) for name, values in scores.items()}
+    title, scores = chosenScores(result.summary)
+    if not scores:
+        return " ".join(("Compared; no score could be computed.", *result.provenance.notes))
+    fewest = min(n for byLines in scores.values() for n in byLines)
+    means = {name: byLines[fewest] for name, byLines in scores.items() if fewest in byLines}
     best = sorted(means, key=lambda name: -means[name])
     listed = ", ".join(f"{patternWord(name)} {means[name]:.3f}" for name in best)
-    text = f"{MEASURES.get(measure, measure)} at {fewest}: {listed}."
-    return " ".join((text, *result.provenance.notes))
+    return " ".join((f"{title} at {fewest}: {listed}.", *result.provenance.notes))

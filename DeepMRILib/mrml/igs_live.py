@@ -121,6 +121,16 @@ def showImage(image: LiveImage, masks: NDArray, imageNode: Any, existing: Any = 
     return node
 
 
+def showReconstruction(volume: Volume, imageNode: Any, existing: Any = None) -> Any:
+    """What a network makes of the undersampled image: ``existing`` with new voxels, or a new node beside the image."""
+    node = nodeFromVolume(volume, nameBeside(imageNode, "reconstructed"), existing)
+    if node.GetAttribute(MAP_ATTRIBUTE) is None:
+        _copyWindow(imageNode, node)
+        node.SetAttribute(MAP_ATTRIBUTE, "reconstructed")
+    placeResult(node, imageNode)
+    return node
+
+
 def showSegmentation(labels: LabelVolume, names: Mapping[int, str], imageNode: Any, existing: Any = None) -> Any:
     """What a network sees in the undersampled image: its segments in ``existing``, or in a new node beside the image.
 

@@ -23,7 +23,15 @@ from DeepMRILib.igs.pattern import Pattern
 from DeepMRILib.jobs import find_job
 from DeepMRILib.mrml.igs import shownText
 from DeepMRILib.mrml.igs_inputs import labelsOn
-from DeepMRILib.mrml.igs_live import LiveImage, agreement, pictureShape, showImage, showMask, showSegmentation
+from DeepMRILib.mrml.igs_live import (
+    LiveImage,
+    agreement,
+    pictureShape,
+    showImage,
+    showMask,
+    showReconstruction,
+    showSegmentation,
+)
 from DeepMRILib.mrml.igs_pictures import maskPicture
 from DeepMRILib.mrml.igs_record import PATTERN, ROLE, IGSRecord, hasPattern, patternOf, recordOf
 from DeepMRILib.options import to_json
@@ -31,6 +39,7 @@ from DeepMRILib.panel.follower import Follower
 from DeepMRILib.panel.live_request import imageKey
 from DeepMRILib.panel.machine import machineSettings
 from DeepMRILib.panel.timers import onceAfter
+from DeepMRILib.volume import LabelVolume
 
 BUSY_MS = 100
 """While another job runs, look again so often."""
@@ -207,9 +216,8 @@ class LivePattern:
         if image is not None:
             seen = showImage(image, masks, node, seen)
         with slicer.util.NodeModify(parameters):
-            for name, made in (("maskVolume", mask), ("undersampledVolume", seen)):
-                if made is not getattr(parameters, name):
-                    setattr(parameters, name, made)
+            _keep(parameters, "maskVolume", mask)
+            _keep(parameters, "undersampledVolume", seen)
 
     def _liveImage(self, parameters: Any, shown: _Shown) -> LiveImage | None:
         """The chosen image in k-space; None where there is none."""
@@ -291,17 +299,24 @@ class LivePattern:
         self.onDropped()
 
     def _showAnswer(self, parameters: Any, result: Any, seconds: float) -> None:
-        lines = _("The network took {seconds:.1f} s.").format(seconds=seconds)
-        if result.segmentation is None:
-            self._say(segmented=" ".join(filter(None, (_classText(result.classes), lines))))
-            return
+        told = []
+        if result.segmentation is not None:
+            told.append(self._showSegments(parameters, result.segmentation))
+        if result.reconstruction is not None:
+            node = showReconstruction(result.reconstruction, parameters.inputVolume, parameters.reconstructedVolume)
+            _keep(parameters, "reconstructedVolume", node)
+        if result.classes is not None:
+            told.append(_classText(result.classes))
+        told.append(_("The network took {seconds:.1f} s.").format(seconds=seconds))
+        self._say(segmented=" ".join(filter(None, told)))
+
+    def _showSegments(self, parameters: Any, labels: LabelVolume) -> str:
         names = self._task.networks.labels(parameters.model)
-        node = showSegmentation(result.segmentation, names, parameters.inputVolume, parameters.liveSegmentation)
-        if node is not parameters.liveSegmentation:
-            parameters.liveSegmentation = node
-        dice = agreement(result.segmentation, self._truth(parameters), names)
+        node = showSegmentation(labels, names, parameters.inputVolume, parameters.liveSegmentation)
+        _keep(parameters, "liveSegmentation", node)
+        dice = agreement(labels, self._truth(parameters), names)
         listed = ", ".join(f"{name} {value:.2f}" for name, value in dice.items())
-        self._say(segmented=" ".join(filter(None, (_("Dice: {listed}.").format(listed=listed) if dice else "", lines))))
+        return _("Dice: {listed}.").format(listed=listed) if dice else ""
 
     def _truth(self, parameters: Any) -> Any:
         """The chosen labels; None where there are none that can be used."""
@@ -337,6 +352,12 @@ def _sourceOf(table: Any) -> tuple[str, int]:
     """Which pattern belongs to a table: another value when it was found anew."""
     node = table.GetNodeReference(ROLE + PATTERN) if table is not None else None
     return (table.GetID(), node.GetMTime()) if node is not None else ("", 0)
+
+
+def _keep(parameters: Any, name: str, node: Any) -> None:
+    """Choose a node, where another was or none."""
+    if node is not getattr(parameters, name):
+        setattr(parameters, name, node)
 
 
 def _classText(classes: Any) -> str:

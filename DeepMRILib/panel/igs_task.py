@@ -41,6 +41,8 @@ SHARED = {setting.name for setting in settings(DataOptions)} - {"part"} | {"axis
 IN_WORDS = {"axis", "second_axis"}
 """Settings that a box of words stands for."""
 OF_NETWORKS = {"batch", "device"}
+LIVE = ("liveSegmentation", "reconstructedVolume")
+"""Outputs of the slider alone."""
 
 Labels = vtkMRMLSegmentationNode | vtkMRMLLabelMapVolumeNode | None
 
@@ -121,7 +123,7 @@ class IGSFindTask(JobTask):
     - ``dataFolder``: a folder or file instead of an image
     - ``model``: name of the network whose task is served; empty for the image itself
     - ``linesTable``, ``rivalsTable``, ``lossChart``, ``maskVolume``, ``undersampledVolume``, ``growthSequence``,
-      ``liveSegmentation``: results
+      ``liveSegmentation``, ``reconstructedVolume``: results
     - ``shownLines`` (0 for all), ``shownKind``, ``live``: what the slider shows
     """
 
@@ -132,7 +134,7 @@ class IGSFindTask(JobTask):
         "phase": "phaseVolume",
         "network": "model",
     }
-    viewParameters: ClassVar = ("labelsSegments", "dataFolder", "shownLines", "shownKind", "live", "liveSegmentation")
+    viewParameters: ClassVar = ("labelsSegments", "dataFolder", "shownLines", "shownKind", "live", *LIVE)
     nodeParameters: ClassVar = {
         "inputVolume": vtkMRMLScalarVolumeNode,
         "labelsSegmentation": Labels,
@@ -147,6 +149,7 @@ class IGSFindTask(JobTask):
         "undersampledVolume": vtkMRMLScalarVolumeNode,
         "growthSequence": vtkMRMLSequenceNode,
         "liveSegmentation": vtkMRMLSegmentationNode,
+        "reconstructedVolume": vtkMRMLScalarVolumeNode,
         "shownLines": int,
         "shownKind": Annotated[str, Choice(list(KINDS)), Default("recommended")],
         "live": Annotated[bool, Default(True)],
@@ -169,6 +172,8 @@ class IGSFindTask(JobTask):
         hidden = IN_WORDS | {"trust"}
         if not parameters.model:
             hidden |= OF_NETWORKS
+        if parameters.acceleration > 0:
+            hidden |= {"lines"}
         return hidden if parameters.stop else hidden | {"held_out"}
 
     def inputNodes(self, parameters: Any) -> list[Any]:
