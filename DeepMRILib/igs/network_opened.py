@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import re
+import warnings
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -170,9 +174,35 @@ def _torchscript(path: Path, trust: bool) -> torch.nn.Module:
             "comes from, confirm that: --trust on the command line, trust=True in Python, Trust in the panel."
         )
     try:
-        return torch.jit.load(str(path), map_location="cpu").float()
+        return load_script(str(path))
     except (RuntimeError, ValueError, OSError) as error:
         raise WeightsError(f"{path.name} cannot be opened as TorchScript: {_reason(error)}.") from error
+
+
+def load_script(file: str | io.BytesIO) -> torch.nn.Module:
+    """TorchScript in 32 bits on the CPU, its weights frozen. Whoever calls this trusts its author."""
+    with _still_spoken():
+        network = torch.jit.load(file, map_location="cpu").float()
+    for parameter in network.parameters():  # frozen, deep copies of it can be used as the network itself
+        parameter.requires_grad_(False)
+    return network
+
+
+def copied_script(network: torch.jit.ScriptModule) -> torch.nn.Module:
+    """A copy whose weights can be trained, which those of its deep copy cannot."""
+    buffer = io.BytesIO()
+    with _still_spoken():
+        torch.jit.save(network, buffer)
+    buffer.seek(0)
+    return load_script(buffer)
+
+
+@contextmanager
+def _still_spoken() -> Iterator[None]:
+    """PyTorch 2.13 warns that TorchScript is old; it is what MONAI bundles and other programs hold."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        yield
 
 
 def _check_is_script(path: Path) -> None:

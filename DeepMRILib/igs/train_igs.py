@@ -19,6 +19,7 @@ from DeepMRILib.igs.encoding import Encoding
 from DeepMRILib.igs.measuring import measured
 from DeepMRILib.igs.network_losses import loss_function
 from DeepMRILib.igs.network_nets import build_network, design_for
+from DeepMRILib.igs.network_opened import copied_script
 from DeepMRILib.igs.options_network import FinetuneOptions, TrainOptions
 from DeepMRILib.igs.train_igs_masks import MaskedSlices, MaskMix, Undersampler, drawn_once, targets_of
 from DeepMRILib.options import to_json
@@ -131,6 +132,8 @@ def own_copy(network: torch.nn.Module) -> torch.nn.Module:
         InputError: it cannot be copied.
     """
     try:
+        if isinstance(network, torch.jit.ScriptModule):  # its deep copy cannot be optimised
+            return copied_script(network)
         return copy.deepcopy(network)
     except (RuntimeError, TypeError, AttributeError) as error:
         raise InputError(f"This network cannot be copied to be adapted ({error}). Give one that can.") from error
