@@ -165,8 +165,8 @@ def _found(
     dataset, module = slices.dataset, opened.module
     mean, std = dataset.normalisation()
     given = predict(module, seen, mean, std, batch=options.batch, device=options.device, progress=progress)
-    names = _names(module, dataset)
     task = _task(module, given, dataset)
+    names = _names(module, task, dataset)
     if task == "classification":
         return {"classes": _classes(given, names, dataset)}
     if task == "reconstruction":
@@ -192,10 +192,11 @@ def _task(module: Any, given: NDArray, dataset: SliceDataset) -> str:
     return "reconstruction" if given.shape[1] == 1 else "segmentation"
 
 
-def _names(module: Any, dataset: SliceDataset) -> dict[int, str]:
-    """What the network's labels are called."""
+def _names(module: Any, task: str, dataset: SliceDataset) -> dict[int, str]:
+    """What the network's labels or classes are called: as it says, else as in data for the same task."""
     about = getattr(module, "trained_on", {})
-    return {int(label): name for label, name in about.get("labels", {}).items()} or dict(dataset.names)
+    known = {int(label): name for label, name in about.get("labels", {}).items()}
+    return known or (dict(dataset.names) if task == dataset.task else {})
 
 
 def _classes(logits: NDArray, names: dict[int, str], dataset: SliceDataset) -> Table:
