@@ -7,6 +7,8 @@ import copy
 import torch
 from torch import nn
 
+from DeepMRILib.igs.network_opened import copied_script
+
 
 def frozen(network: nn.Module, device: str, dtype: torch.dtype = torch.float32) -> nn.Module:
     """A copy of the network that is evaluated, not trained; it gives the same numbers.
@@ -19,9 +21,9 @@ def frozen(network: nn.Module, device: str, dtype: torch.dtype = torch.float32) 
         device: where it will compute.
         dtype: of its weights.
     """
+    if isinstance(network, torch.jit.ScriptModule):
+        return copied_script(network).to(device, dtype).eval()
     twin = copy.deepcopy(network).to(device, dtype).eval().requires_grad_(False)
-    if isinstance(twin, torch.jit.ScriptModule):
-        return twin
     for parent in list(twin.modules()):
         for name, child in list(parent.named_children()):
             # a class of its own that derives from PReLU may do something else

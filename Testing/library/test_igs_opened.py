@@ -18,9 +18,11 @@ pytest.importorskip("safetensors")
 
 from torch import nn
 
-from DeepMRILib.igs import SliceDataset
+from DeepMRILib.igs import Encoding, PatternOptions, SliceDataset
+from DeepMRILib.igs.blocks import block_mask
 from DeepMRILib.igs.example_training import NAMES, model_folder, network, rings
 from DeepMRILib.igs.network_nets import build_network, design_for
+from DeepMRILib.igs.network_objective import NetworkObjective
 from DeepMRILib.igs.network_opened import open_network
 from DeepMRILib.igs.network_predict import predict
 from DeepMRILib.model_store import ModelStore
@@ -124,6 +126,20 @@ def test_torchscript_runs_only_when_its_author_is_trusted(tmp_path: Path, name: 
         open_network(path, rings())
     image = torch.randn(1, 1, 32, 32)
     assert torch.equal(open_network(path, rings(), trust=True)(image), foreign(image))
+
+
+def test_a_pattern_can_be_searched_behind_torchscript(tmp_path: Path) -> None:
+    foreign, dataset = Foreign().eval(), rings()
+    encoding = Encoding.of(dataset.images.shape, -1)
+    mask = block_mask(encoding, 6)[None]
+    opened = open_network(script(tmp_path / "network.ts", foreign), dataset, trust=True)
+    losses = [
+        NetworkObjective(dataset, module, encoding, PatternOptions(device="cpu")).gradient(mask)
+        for module in (foreign, opened, torch.jit.script(foreign))
+    ]
+    for loss, gradient in losses[1:]:
+        assert loss == pytest.approx(losses[0][0], rel=1e-5)
+        np.testing.assert_allclose(gradient, losses[0][1], rtol=1e-3, atol=1e-6)
 
 
 def test_nothing_of_a_pickle_is_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
