@@ -164,7 +164,8 @@ def under_mask(dataset: SliceDataset, masks: NDArray, encoding: Encoding) -> tup
 
 def about(dataset: SliceDataset) -> dict[str, Any]:
     """What a network should remember of the images that it is trained on."""
-    labels = {str(label): dataset.name(label) for label in range(1, dataset.classes)} if dataset.classes else {}
+    first = 0 if dataset.task == "classification" else 1  # background needs no name
+    labels = {str(label): dataset.name(label) for label in range(first, dataset.classes)}
     return {"labels": labels, "size": list(dataset.images.shape[2:]), "spacing": list(dataset.spacing)}
 
 

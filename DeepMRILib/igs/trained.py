@@ -34,7 +34,8 @@ class TrainedNetwork(Result):
         name: in lists of models.
         design: of ``network_nets.build_network``.
         weights: name to array, as in the network's state dictionary.
-        labels: what its outputs from 1 on are called, by their number as a text; empty for reconstruction.
+        labels: what its labels (from 1 on) or classes (from 0 on) are called, by their number as a text; empty for
+            reconstruction.
         size: rows and columns (or slices, rows and columns) of the images that it was trained on; it takes others too.
         spacing: of those images in mm.
         licence, source, training_data: what the model's card says.
