@@ -121,10 +121,23 @@ class Report:
             alt: the same for someone who cannot see it; the caption if not given.
         """
         width, height = (round(inches * CSS_PIXELS_PER_INCH) for inches in figure.get_size_inches())
-        picture = base64.b64encode(png(figure)).decode("ascii")
+        self._picture("png", png(figure), (width, height), caption, alt)
+
+    def animation(self, gif: bytes, caption: str, *, alt: str = "") -> None:
+        """Add an animated GIF as a picture inside the file; on paper it is its first frame.
+
+        Args:
+            gif: the content of the file.
+            caption, alt: as for ``figure``.
+        """
+        size = (int.from_bytes(gif[6:8], "little"), int.from_bytes(gif[8:10], "little"))
+        self._picture("gif", gif, size, caption, alt)
+
+    def _picture(self, kind: str, content: bytes, size: tuple[int, int], caption: str, alt: str) -> None:
+        picture = base64.b64encode(content).decode("ascii")
         self._parts.append(
-            f'<figure><img src="data:image/png;base64,{picture}" alt="{html.escape(alt or caption)}" '
-            f'width="{width}" height="{height}"><figcaption>{html.escape(caption)}</figcaption></figure>'
+            f'<figure><img src="data:image/{kind};base64,{picture}" alt="{html.escape(alt or caption)}" '
+            f'width="{size[0]}" height="{size[1]}"><figcaption>{html.escape(caption)}</figcaption></figure>'
         )
 
     def html(self) -> str:
