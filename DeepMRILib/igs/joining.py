@@ -27,6 +27,10 @@ def joined(pieces: Sequence[SliceDataset], size: tuple[int, int] = (0, 0)) -> Sl
     largest = tuple(max(axis) for axis in zip(*shapes, strict=True))
     common = (*largest[:-2], *(asked or given for given, asked in zip(largest[-2:], size, strict=True)))
     notes = tuple(dict.fromkeys(note for piece in pieces for note in piece.notes)) + _size_notes(shapes, common)
+    if len({piece.view for piece in pieces}) > 1:
+        notes += (
+            "The images are oriented differently: the phase-encoded axis is not the same direction in all cases.",
+        )
     names: dict[int, str] = {}
     for piece in reversed(pieces):
         names |= piece.names

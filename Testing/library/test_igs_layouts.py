@@ -295,6 +295,12 @@ def test_pixels_of_other_sizes_are_pointed_out(tmp_path: Path) -> None:
     assert any("from 1.5 x 1.5 to 2 x 2 mm" in note for note in found.notes)
 
 
+def test_images_that_are_turned_otherwise_are_pointed_out(tmp_path: Path) -> None:
+    save(tmp_path / "a.nii.gz", image_of())
+    save(tmp_path / "b.nii.gz", image_of(), AFFINE[:, [1, 0, 2, 3]])
+    assert any("oriented differently" in note for note in read_dataset(tmp_path, ALL).notes)
+
+
 def test_folders_with_nothing_in_them_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="is empty"):
         read_dataset(tmp_path, ALL)
