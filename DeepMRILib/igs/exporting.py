@@ -48,7 +48,7 @@ class ExportOptions:
     )
     flip: float = option(15.0, "Flip angle of the sequence", unit="degrees", range=(0.1, 180), advanced=True)
     fov: float = option(
-        256.0, "Field of view of the sequence along readout and phase encoding", unit="mm", range=(1, 2000), label="FOV"
+        256.0, "Field of view of the sequence along readout and phase encoding", unit="mm", range=(1, 1000), label="FOV"
     )
     slice_thickness: float = option(
         5.0, "Slice thickness of the sequence, of points the thickness of a partition", unit="mm", range=(0.1, 1000)
@@ -141,6 +141,8 @@ def export_mask(
         raise InputError(f"{path.name} has no ending that is known. Choose one of {', '.join(ENDINGS)}.")
     contrast = settings.pop("contrast", None)
     options = from_json(ExportOptions, {**settings, "lines": lines or 0, "kind": kind})
+    if contrast is not None and name != "pulseq":
+        raise InputError(f"A {path.suffix} file holds the masks of all contrasts; contrast is for .seq files.")
     targets = (path.with_suffix(".cfl"), path.with_suffix(".hdr")) if name == "bart" else (path,)
     for target in targets:
         if target.exists() and not overwrite:

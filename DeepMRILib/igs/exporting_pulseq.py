@@ -90,6 +90,11 @@ def sequence_text(mask: NDArray, options: ExportOptions, progress: Progress | No
             "are written. Choose fewer points or averages."
         )
     geometry = Geometry.of(mask, options)
+    if geometry.slab > 1:
+        raise InputError(
+            f"{geometry.partitions} partitions of {options.slice_thickness:g} mm are a slab of {geometry.slab:g} m; at "
+            "most 1 m can be encoded. Choose a smaller slice thickness."
+        )
     try:
         sequence = _Builder(pulseq, geometry, options).build(mask, progress)
     except (ValueError, AssertionError) as error:  # pypulseq's way to say that limits are exceeded

@@ -33,7 +33,8 @@ def poisson_disc(taken: NDArray, count: int, spacing: NDArray, random: Random) -
     wanted = np.atleast_2d(spacing).astype(float)
     # of each free point, the distance to the nearest one thrown, in units of its spacing
     free = np.where(mask, -1.0, np.inf)
-    scale = 2 * np.sqrt((~mask).sum() / count)
+    axes = max(1, sum(n > 1 for n in mask.shape))
+    scale = 2 * ((~mask).sum() / max(count, 1)) ** (1 / axes)
     while count:
         scale *= SHRINK
         for dart in random.permutation(np.flatnonzero(free >= scale)):

@@ -107,6 +107,12 @@ def test_poisson_lines_are_never_neighbours_far_out():
             assert np.diff(side).min() > 3
 
 
+def test_few_poisson_lines_of_many_are_spread_out():
+    for seed in range(10):
+        mask = poisson_disc(np.zeros(500, dtype=bool), 5, np.ones(500), np.random.default_rng(seed))
+        assert np.diff(np.flatnonzero(mask)).min() > 50
+
+
 def test_the_distance_follows_the_spacing_asked_for():
     spacing = np.ones((40, 40))
     spacing[:, 20:] = 3

@@ -165,6 +165,12 @@ def test_too_many_readouts_are_refused():
         igs.export(pattern((20, 20), 36), igs.ExportOptions(formats=("pulseq",), averages=1000))
 
 
+def test_a_slab_thicker_than_a_scanner_is_refused():
+    pytest.importorskip("pypulseq")
+    with pytest.raises(InputError, match="20 partitions of 60 mm are a slab of 1.2 m"):
+        igs.export(pattern((20, 20)), igs.ExportOptions(formats=("pulseq",), slice_thickness=60.0))
+
+
 def test_a_sequence_that_acquires_something_else_is_refused(tmp_path, monkeypatch):
     pytest.importorskip("pypulseq")
     from DeepMRILib.igs import exporting_pulseq
@@ -257,6 +263,11 @@ def test_trains_that_cannot_be_are_refused():
 def test_an_ending_that_is_not_known_is_refused(tmp_path):
     with pytest.raises(InputError, match=r"m.mat has no ending that is known. Choose one of .json, .npy"):
         pattern().export(tmp_path / "m.mat")
+
+
+def test_a_contrast_is_for_sequences_only(tmp_path):
+    with pytest.raises(InputError, match="A .npy file holds the masks of all contrasts"):
+        pattern(contrasts=2).export(tmp_path / "m.npy", contrast=0)
 
 
 @pytest.mark.parametrize("name", ["m.json", "m.npy", "m.h5", "m.cfl", "m.seq"])
