@@ -104,7 +104,7 @@ def adapt(
     dataset.require_classes()
     loss = _loss("auto", dataset.task)
     shown, held_out = split(dataset, options.held_out, options.seed)
-    for parameter in network.parameters():  # a search leaves them frozen
+    for parameter in network.cpu().parameters():  # a search leaves them frozen
         parameter.requires_grad_(True)
     validation = under_mask(held_out, masks, encoding)
     before = {name: value.detach().clone() for name, value in network.state_dict().items()}
