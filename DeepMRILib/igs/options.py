@@ -28,7 +28,7 @@ class DataOptions:
     part: Part = option(
         "all", "Which part of the cases is used: half is to train, a quarter to select patterns, a quarter to test"
     )
-    phase: float = option(
+    smooth_phase: float = option(
         0.0,
         "Largest smooth phase that is added to magnitude images, so that k-space has no mirror symmetry",
         unit="rad",

@@ -29,7 +29,7 @@ class TrainOptions(DataOptions):
     )
     loss: Literal["auto", "dice", "dice_ce", "ce", "l1"] = option("auto", "Training loss; auto goes by the task")
     epochs: int = option(30, "Epochs to train", range=(1, 100_000))
-    batch: int = option(16, "Slices per step", range=(1, 4096), advanced=True)
+    batch: int = option(8, "Slices per step", range=(1, 4096), advanced=True)
     learning_rate: float = option(3e-3, "Step size of AdamW", range=(1e-8, 1), advanced=True)
     masks: Literal["random", "none"] = option(
         "random", "Show the network undersampled images as well, under random masks, or full ones only"

@@ -117,6 +117,6 @@ def _kinds(sources: Sequence[Source]) -> dict[str, int] | None:
 
 def as_scanned(dataset: SliceDataset, options: DataOptions) -> SliceDataset:
     """The dataset with the phase and the noise asked for."""
-    if options.phase:
-        dataset = with_phase(dataset, options.phase, options.seed)
+    if options.smooth_phase:
+        dataset = with_phase(dataset, options.smooth_phase, options.seed)
     return with_noise(dataset, options.noise, options.seed) if options.noise else dataset

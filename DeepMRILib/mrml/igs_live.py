@@ -82,7 +82,7 @@ def datasetOf(imageNode: Any, phaseNode: Any, pattern: Pattern, options: DataOpt
     inputs = dataInputs(imageNode, phaseNode=phaseNode)
     dataset = resized(slices_of_image(inputs["data"], options, phase=inputs["phase"]), options.size)
     check_fit(pattern, dataset.images.shape)
-    dataset = with_phase(dataset, options.phase, options.seed) if options.phase else dataset
+    dataset = with_phase(dataset, options.smooth_phase, options.seed) if options.smooth_phase else dataset
     return with_noise(dataset, options.noise, options.seed) if options.noise else dataset
 
 

@@ -53,7 +53,7 @@ def write_input(value: object, stem: Path, kind: str) -> Path:
         path = stem.with_suffix(".csv")
         np.savetxt(path, value, delimiter=",", header="x,y,z", comments="")
     elif isinstance(value, Pattern):
-        path = value.save(stem.with_suffix(".json"))
+        path = value.save(stem.with_suffix(".json"), overwrite=True)
     elif kind == "prompts":
         path = write_prompts(value, stem.with_suffix(".csv"))
     else:

@@ -76,7 +76,7 @@ def test_each_coil_has_noise_of_its_own(coils: str) -> None:
 
 
 def test_phase_and_noise_are_added_when_data_are_read(slices: SliceDataset) -> None:
-    options = DataOptions(phase=1.0, noise=0.05, seed=7)
+    options = DataOptions(smooth_phase=1.0, noise=0.05, seed=7)
     found = read_dataset(slices, options)
     assert np.iscomplexobj(found.images)
     np.testing.assert_allclose(found.truth(), slices.images, rtol=1e-5)

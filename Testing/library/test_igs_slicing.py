@@ -203,7 +203,7 @@ def test_images_that_cannot_be_used_are_refused(tmp_path: Path, image: Volume) -
     with pytest.raises(InputError, match="complex and has a phase of its own"):
         read_dataset(image.like(array + 0j), ALL, phase=image.like(array))
     with pytest.raises(InputError, match="complex and have a phase of their own"):
-        read_dataset(image.like(array + 0j), DataOptions(phase=1.0))
+        read_dataset(image.like(array + 0j), DataOptions(smooth_phase=1.0))
     array[0, 0, 0] = np.nan
     files.write_volume(image.like(array), tmp_path / "holes.nii.gz")
     with pytest.raises(InputError, match="holes.nii.gz: The images hold NaN"):

@@ -80,7 +80,7 @@ def test_a_phase_image_makes_k_space_complex(image) -> None:
 
 
 def test_noise_and_phase_that_are_added_are_the_same_at_every_place(image) -> None:
-    pattern, options = samples.pattern(), DataOptions(phase=2.0, noise=0.2)
+    pattern, options = samples.pattern(), DataOptions(smooth_phase=2.0, noise=0.2)
     first, second = (LiveImage.of(image, None, pattern, options).through(pattern.masks(4)) for _ in range(2))
     assert np.array_equal(first.array, second.array)
     clean = LiveImage.of(image, None, pattern, DataOptions()).through(pattern.masks(4))
