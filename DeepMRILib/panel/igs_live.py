@@ -33,7 +33,16 @@ from DeepMRILib.mrml.igs_live import (
     showSegmentation,
 )
 from DeepMRILib.mrml.igs_pictures import maskPicture
-from DeepMRILib.mrml.igs_record import PATTERN, ROLE, IGSRecord, hasPattern, patternOf, recordOf
+from DeepMRILib.mrml.igs_record import (
+    PATTERN,
+    ROLE,
+    IGSNodes,
+    IGSRecord,
+    hasPattern,
+    linkedNodes,
+    patternOf,
+    recordOf,
+)
 from DeepMRILib.options import to_json
 from DeepMRILib.panel.follower import Follower
 from DeepMRILib.panel.live_request import imageKey
@@ -131,7 +140,10 @@ class LivePattern:
     def refresh(self, parameters: Any) -> None:
         """Follow what is chosen now; call it from ``updatePanel``."""
         if not hasPattern(parameters.linesTable):
+            had = bool(self._source[0])
             self.forget()
+            if had:  # the next search shall not write into what belongs to the pattern that was let go
+                self._choose(parameters, IGSNodes(parameters.linesTable))
             return
         if self._source != _sourceOf(parameters.linesTable):
             self._adopt(parameters)
@@ -176,13 +188,20 @@ class LivePattern:
     # ---- lines and image, in this process
 
     def _adopt(self, parameters: Any) -> None:
-        """Another pattern."""
+        """Another pattern: the slider changes what belongs to it."""
         self.forget()
         self._source = _sourceOf(parameters.linesTable)
+        self._choose(parameters, linkedNodes(parameters.linesTable))
         try:
             self.pattern, self._record = patternOf(parameters.linesTable), recordOf(parameters.linesTable)
         except DeepMRIError as error:
             self._say(text=str(error), isError=True)
+
+    def _choose(self, parameters: Any, nodes: IGSNodes) -> None:
+        """Choose these nodes as outputs."""
+        with slicer.util.NodeModify(parameters):
+            for name in self._task.outputNames():
+                _keep(parameters, name, getattr(nodes, name))
 
     def _shown(self, parameters: Any) -> _Shown:
         images = (imageKey(parameters.inputVolume), imageKey(parameters.phaseVolume))

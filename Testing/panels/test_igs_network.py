@@ -1,0 +1,233 @@
+"""Networks in the KSpaceIGS panel: trained, searched with, seen live, compared and adapted, through one worker."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from igs_panel import IGSPanel
+from test_modules import deaf_worker  # noqa: F401 - a fixture
+
+from DeepMRILib.model_store import ModelStore
+
+TRAIN, TUNE, COMPARE = 2, 3, 1
+"""Sections of the panel."""
+
+
+@pytest.fixture
+def store(tmp_path: Path, slicer_app) -> ModelStore:
+    """The user's models, in a folder of the test."""
+    from DeepMRILib.panel.machine import modelStore, setMachineSetting
+
+    setMachineSetting("model_folder", str(tmp_path))
+    return modelStore()
+
+
+@pytest.fixture
+def panel(store, load_module, wait_until) -> IGSPanel:
+    """The panel with a few small hearts, opened."""
+    from DeepMRILib.igs.sampling import SampleOptions
+    from DeepMRILib.mrml.igs_sample import sampleNodes
+
+    loaded = load_module("KSpaceIGS")
+    loaded.enter()
+    made = IGSPanel(loaded, wait_until)
+    hearts = sampleNodes(SampleOptions(cases=12, size=32))
+    made.image, made.labels = hearts.image, hearts.labels
+    parameters = made.parameters
+    parameters.inputVolume, parameters.labelsSegmentation, parameters.phaseVolume = hearts.all
+    parameters.lines, parameters.part = 6, "all"
+    parameters.train_channels, parameters.train_epochs = "4 8", 1
+    return made
+
+
+@pytest.fixture
+def torch() -> None:
+    for name in ("torch", "monai"):
+        if importlib.util.find_spec(name) is None:
+            pytest.skip(f"needs {name}")
+
+
+@pytest.fixture
+def network(panel, store, torch) -> str:
+    """The name of a small network in the store; its weights are random."""
+    from DeepMRILib.igs.options_network import TrainOptions
+    from DeepMRILib.igs.training import train
+    from DeepMRILib.panel.network_keeping import keepNetwork
+
+    inputs = panel.logic.tasks[TRAIN].collect(panel.parameters, None)
+    data = inputs.pop("data")
+    trained = train(data, TrainOptions(name="small", channels=(4, 8), epochs=1, device="cpu", part="all"), **inputs)
+    keepNetwork(trained)
+    panel.logic.networks.reload()
+    panel.widget.refresh()
+    return "small"
+
+
+def see(panel: IGSPanel) -> str:
+    """Wait for the network's answer to where the slider is; what is said of it."""
+    live = panel.live
+
+    def caught_up() -> bool:
+        key = (live._shown(panel.parameters), panel.parameters.model)
+        return live._segmented == key and not live.state.isBusy
+
+    panel.wait(caught_up, 60, "the segmentation")
+    return panel.ui.segmentedLabel.text
+
+
+def segmented(panel: IGSPanel) -> np.ndarray:
+    """(i, j, k) int: what the live segmentation holds."""
+    from DeepMRILib.mrml.segment_voxels import segmentNumbers
+    from DeepMRILib.mrml.volumes import volumeFromNode
+
+    node, image = panel.parameters.liveSegmentation, volumeFromNode(panel.image)
+    ids = node.GetSegmentation().GetSegmentIDs()
+    return segmentNumbers(node, {one: n for n, one in enumerate(ids, 1)}, panel.image, image)
+
+
+def test_a_network_is_trained_kept_and_chosen(panel, store, torch) -> None:
+    from DeepMRILib.mrml.plots import seriesOf
+
+    torch_before = "torch" in sys.modules
+    assert panel.parameters.train_name == "kspace-1"
+    said = panel.press(TRAIN)
+    assert said.startswith("Trained kspace-1. It is chosen above."), said
+    assert [model.card.name for model in store.list("igs")] == ["kspace-1"]
+    assert panel.parameters.model == "kspace-1"
+    assert panel.widget.networkRow.widget.currentText == "kspace-1"
+    assert panel.parameters.train_name == "kspace-2"
+    assert {series.GetName() for series in seriesOf(panel.parameters.trainingChart)} <= {"training", "validation"}
+    assert panel.logic.networks.labels("kspace-1") == {1: "myocardium", 2: "left ventricle", 3: "right ventricle"}
+    assert ("torch" in sys.modules) == torch_before
+
+
+def test_search_slider_comparison_and_adapting_with_a_network(panel, network, store) -> None:
+    from DeepMRILib.igs.applying import undersample
+    from DeepMRILib.mrml.igs_record import patternOf, recordOf
+    from DeepMRILib.mrml.plots import seriesOf
+
+    panel.parameters.model = network
+    said = panel.press()
+    assert said.startswith("6 of 32 lines found"), said
+    assert recordOf(panel.parameters.linesTable).loss == "dice"
+    assert recordOf(panel.parameters.linesTable).network == "small"
+    told = see(panel)
+    assert "Dice: myocardium " in told
+    assert told.endswith(" s.")
+    first = panel.parameters.liveSegmentation
+    names = [first.GetSegmentation().GetNthSegment(n).GetName() for n in range(3)]
+    assert names == ["myocardium", "left ventricle", "right ventricle"]
+    before = segmented(panel)
+    panel.slide(1)
+    see(panel)
+    assert panel.parameters.liveSegmentation is first
+    assert not np.array_equal(segmented(panel), before)
+    pattern = patternOf(panel.parameters.linesTable)
+    image = panel.logic.imageInputs(panel.parameters)
+    turned = image["data"].like(image["data"].array * np.exp(1j * image["phase"].array))
+    wanted = undersample(turned, pattern, 1, kind="recommended").array
+    assert np.allclose(panel.voxels("undersampledVolume"), wanted, atol=1e-3)
+
+    panel.parameters.compare_draws, panel.parameters.compare_baselines = 1, "centre random"
+    panel.parameters.compare_lines = "3 6"
+    said = panel.press(COMPARE)
+    assert said.startswith("Dice at 3: "), said
+    assert {"centre", "random", "search"} <= {series.GetName() for series in seriesOf(panel.parameters.scoreChart)}
+    panel.ui.numbersButton.click()
+
+    panel.slide(4)
+    see(panel)
+    panel.parameters.tune_epochs = 1
+    assert panel.logic.tasks[TUNE].options(panel.parameters).lines == 4
+    said = panel.press(TUNE)
+    assert said.startswith("Adapted kspace-tuned-1."), said
+    assert panel.parameters.model == "kspace-tuned-1"
+    assert "kspace-tuned-1" in [model.card.name for model in store.list("igs")]
+    see(panel)
+
+
+def test_the_latest_place_wins(panel, network) -> None:
+    """Answers of places that the slider has left in between are shown, none is waited for."""
+    panel.run_with_network(network)
+    started = []
+    run = panel.widget.runner.run
+    panel.widget.runner.run = lambda *given, **more: (started.append(given[2].lines), run(*given, **more))[1]
+    for lines in (5, 4, 3, 2, 1, 2, 3):
+        panel.slide(lines)
+    see(panel)
+    assert started[-1] == 3
+    assert len(started) < 7
+    assert panel.acquired().sum() == 3
+
+
+def test_apply_does_not_wait_for_a_segmentation(panel, network) -> None:
+    panel.run_with_network(network)
+    panel.slide(3)
+    panel.wait(lambda: panel.live.state.isBusy, 20, "the segmentation to begin")
+    said = panel.press()
+    assert said.startswith("6 of 32 lines found"), said
+    see(panel)
+
+
+def test_what_is_missing_is_said(panel, store) -> None:
+    sections = panel.widget.sections
+    assert "Press Apply to find a pattern first." in sections[COMPARE].bar.hintLabel.text
+    assert "Choose a network above, or train one." in sections[TUNE].bar.hintLabel.text
+    panel.parameters.loss = "dice"
+    assert "The loss dice needs a network." in panel.bar.hintLabel.text
+    panel.parameters.loss = "auto"
+    panel.parameters.model = "gone"
+    for section in (0, COMPARE, TUNE):
+        assert "There is no network gone on this computer." in sections[section].bar.hintLabel.text
+    panel.parameters.model = ""
+    panel.ui.train_nameWidget.setText("a/b")
+    assert "cannot be used" in sections[TRAIN].bar.hintLabel.text
+    from DeepMRILib.model_card import ModelCard
+
+    store.save(ModelCard("taken", "igs", "1", "none", "a test"), {"w": np.zeros(1, np.float32)})
+    panel.ui.train_nameWidget.setText("taken")
+    assert "already a network taken" in sections[TRAIN].bar.hintLabel.text
+
+
+def test_without_torch_it_is_said_what_to_do(panel, network, monkeypatch) -> None:
+    panel.run_with_network("")
+    real = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name, *rest: None if name == "torch" else real(name, *rest))
+    panel.parameters.model = network
+    panel.settle()
+    assert panel.ui.segmentedLabel.text == "The network needs PyTorch: press Apply once to install it."
+    panel.bar.applyButton.click()
+    assert "Install the extension PyTorch" in panel.bar.statusLabel.text
+    panel.widget.sections[TRAIN].bar.applyButton.click()
+    assert "Install the extension PyTorch" in panel.widget.sections[TRAIN].bar.statusLabel.text
+
+
+def test_a_cancelled_training_leaves_nothing(panel, store, torch, deaf_worker) -> None:  # noqa: F811
+    import slicer
+
+    count = slicer.mrmlScene.GetNumberOfNodes()
+    bar = panel.widget.sections[TRAIN].bar
+    bar.applyButton.click()
+    assert bar.applyButton.text == "Cancel"
+    assert not panel.bar.applyButton.enabled
+    bar.applyButton.click()
+    panel.wait(lambda: not panel.widget.runner.isBusy(), 5, "the end")
+    assert "Stopped" in bar.statusLabel.text
+    assert store.list("igs") == []
+    assert slicer.mrmlScene.GetNumberOfNodes() == count
+
+
+def test_the_scene_closed_while_the_network_works_leaves_nothing(panel, network, deaf_worker) -> None:  # noqa: F811
+    import slicer
+
+    panel.run_with_network(network)
+    panel.wait(lambda: panel.live.state.isBusy, 20, "the segmentation to begin")
+    slicer.mrmlScene.Clear(0)
+    panel.settle()
+    assert not panel.live.state.isBusy
+    assert slicer.util.getNodesByClass("vtkMRMLSegmentationNode") == []
+    assert panel.ui.segmentedLabel.text == ""
