@@ -114,7 +114,8 @@ def _add_tables(
                  + _trivial(result, structure, measure), best=best)  # fmt: skip
     if paired and any(row["difference_cases"] for row in rows):
         report.table(
-            difference_table(rows, measure),
+            difference_table(rows, measure, result.about["word"]),
+            formats={"p": ".2g"},
             caption=f"{title}: what the recommended pattern has more than each, case by case, with interval and p."
             + ("" if measure in HIGHER_IS_BETTER else " Less is better."),
         )
@@ -158,32 +159,28 @@ def _with_interval(row: Mapping[str, Any] | None, measure: str) -> str:
     return f"{row['mean']:.{digits}f} ({row['low']:.{digits}f} to {row['high']:.{digits}f}){check}"
 
 
-def difference_table(rows: Sequence[Mapping[str, Any]], measure: str) -> Table:
-    """A row for each pattern that was compared with the recommended one, a column for each number of lines."""
-    compared = [row for row in rows if row["difference_cases"]]
-    counts = sorted({row["lines"] for row in compared})
-    by_place = {(row["pattern"], row["lines"]): row for row in compared}
-    names = list(dict.fromkeys(row["pattern"] for row in compared))
-    columns: dict[str, list[Any]] = {"against": [word_of(name) for name in names]}
-    for count in counts:
-        heading = _heading(by_place, names, count)
-        columns[heading] = [_difference(by_place.get((name, count)), measure) for name in names]
-    return Table(columns)
-
-
-def _difference(row: Mapping[str, Any] | None, measure: str) -> str:
-    if row is None or not math.isfinite(row["difference"]):
-        return "–"
+def difference_table(rows: Sequence[Mapping[str, Any]], measure: str, word: str = "lines") -> Table:
+    """A row for each pattern that was compared with the recommended one, at each number of lines."""
     digits = DIGITS[measure]
-    if not math.isfinite(row["difference_low"]):
-        return f"{row['difference']:+.{digits}f}"
-    if row["difference"] == row["difference_low"] == row["difference_high"] == 0:
-        return "equal"
-    interval = f"({row['difference_low']:.{digits}f} to {row['difference_high']:.{digits}f})"
-    p = ""
-    if math.isfinite(row["p"]):
-        p = " p<0.001" if row["p"] < 0.001 else f" p={row['p']:.3f}"
-    return f"{row['difference']:+.{digits}f} {interval}{p}"
+    compared = sorted((row for row in rows if row["difference_cases"]), key=lambda row: row["lines"])
+    return Table.from_rows(
+        {
+            "against": word_of(row["pattern"]),
+            word: row["lines"],
+            "difference": f"{row['difference']:+.{digits}f}",
+            "interval": _interval(row, digits),
+            "p": row["p"],
+            "cases": row["difference_cases"],
+        }
+        for row in compared
+    )
+
+
+def _interval(row: Mapping[str, Any], digits: int) -> str:
+    low, high = row["difference_low"], row["difference_high"]
+    if row["difference"] == low == high == 0:
+        return "equal in all cases"
+    return f"{low:+.{digits}f} to {high:+.{digits}f}" if math.isfinite(low) else "–"
 
 
 def _trivial(result: Evaluation, structure: str, measure: str) -> str:

@@ -8,15 +8,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
-from DeepMRILib.errors import InputError
+from DeepMRILib.errors import InputError, require
 from DeepMRILib.igs.arms import PROBABILISTIC, Arm, arms_of_pattern, check_fit, line_counts
 from DeepMRILib.igs.dataset import SliceDataset
 from DeepMRILib.igs.encoding import Encoding
 from DeepMRILib.igs.evaluating import Study, evaluated
 from DeepMRILib.igs.evaluation_notes import leak_notes
+from DeepMRILib.igs.objective import IMAGE_LOSSES
 from DeepMRILib.igs.options import PatternOptions
 from DeepMRILib.igs.options_network import FinetuneOptions, TestOptions
 from DeepMRILib.igs.pattern import Pattern
@@ -99,21 +99,25 @@ def _probabilistic(
     *, progress: Progress,
 ) -> dict[int, NDArray]:  # fmt: skip
     """The rival's masks at each number of lines, found on the part that selects patterns."""
-    from DeepMRILib.igs.network_rival import probabilistic_mask
+    require("torch", "The probabilistic rival")
+    from DeepMRILib.igs.network_rival import Schedule, probabilistic_mask
 
-    axes = dict(zip(("axis", "second_axis"), pattern.axes, strict=False))
+    loss = pattern.about.get("loss", "auto")
     settings = PatternOptions(
-        **axes, loss=pattern.about.get("loss", "auto"), batch=options.batch, device=options.device
+        **dict(zip(("axis", "second_axis"), pattern.axes, strict=False)),
+        loss=loss,
+        per_contrast=len(pattern.orders) > 1,
+        batch=options.batch,
+        device=options.device,
     )
-    module = None if opened is None else opened.module
-    return {
-        count: np.asarray(
-            probabilistic_mask(
-                select, module, settings, count, part(progress, number / len(counts), (number + 1) / len(counts))
-            )
-        )
-        for number, count in enumerate(counts)
-    }
+    # a loss of the image does not ask a network that does something else
+    alone = opened is None or (loss in IMAGE_LOSSES and select.task != "reconstruction")
+    masks = {}
+    for number, count in enumerate(counts):
+        step = part(progress, number / len(counts), (number + 1) / len(counts))
+        network = None if alone else opened.module
+        masks[count] = probabilistic_mask(select, network, settings, count, step, schedule=Schedule(seed=options.seed))
+    return masks
 
 
 def _adapted(

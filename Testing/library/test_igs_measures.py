@@ -15,7 +15,7 @@ from DeepMRILib.igs.measures import (
     auc_of_classes,
     dice,
     hausdorff_95,
-    mean_of_structures,
+    mean_of_known,
     nmse,
     outlines,
     psnr,
@@ -54,8 +54,8 @@ def test_structures_that_nobody_has_do_not_count_and_those_of_one_are_missed() -
     scores = dice(found, truth, 5)
     assert scores[:2].tolist() == [0, 0]
     assert np.isnan(scores[2:]).all()
-    assert mean_of_structures(scores) == 0
-    assert math.isnan(mean_of_structures(scores[2:]))
+    assert mean_of_known(scores) == 0
+    assert math.isnan(mean_of_known(scores[2:]))
 
 
 @pytest.mark.torch
