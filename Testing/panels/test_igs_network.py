@@ -52,16 +52,13 @@ def torch() -> None:
 
 
 @pytest.fixture
-def network(panel, store, torch) -> str:
-    """The name of a small network in the store; its weights are random."""
-    from DeepMRILib.igs.options_network import TrainOptions
-    from DeepMRILib.igs.training import train
-    from DeepMRILib.panel.network_keeping import keepNetwork
+def network(panel, store) -> str:
+    """The name of a network in the store that nothing can be done with."""
+    from DeepMRILib.model_card import ModelCard
 
-    inputs = panel.logic.tasks[TRAIN].collect(panel.parameters, None)
-    data = inputs.pop("data")
-    trained = train(data, TrainOptions(name="small", channels=(4, 8), epochs=1, device="cpu", part="all"), **inputs)
-    keepNetwork(trained)
+    labels = {"1": "myocardium", "2": "left ventricle", "3": "right ventricle"}
+    card = ModelCard("small", "igs", "1", "none", "a test", extra={"labels": labels})
+    store.save(card, {"w": np.zeros(1, np.float32)})
     panel.logic.networks.reload()
     panel.widget.refresh()
     return "small"
@@ -89,10 +86,23 @@ def segmented(panel: IGSPanel) -> np.ndarray:
     return segmentNumbers(node, {one: n for n, one in enumerate(ids, 1)}, panel.image, image)
 
 
-def test_a_network_is_trained_kept_and_chosen(panel, store, torch) -> None:
+def test_from_a_training_to_the_adapted_network(panel, store, torch) -> None:
+    """All in one worker, whose PyTorch is loaded once."""
+    torch_before = "torch" in sys.modules
+    train(panel, store)
+    search(panel)
+    slide(panel)
+    the_latest_place_wins(panel)
+    apply_does_not_wait_for_a_segmentation(panel)
+    compare(panel)
+    adapt(panel, store)
+    assert ("torch" in sys.modules) == torch_before
+
+
+def train(panel: IGSPanel, store: ModelStore) -> None:
+    """The network goes into the store and is chosen."""
     from DeepMRILib.mrml.plots import seriesOf
 
-    torch_before = "torch" in sys.modules
     assert panel.parameters.train_name == "kspace-1"
     said = panel.press(TRAIN)
     assert said.startswith("Trained kspace-1. It is chosen above."), said
@@ -100,76 +110,87 @@ def test_a_network_is_trained_kept_and_chosen(panel, store, torch) -> None:
     assert panel.parameters.model == "kspace-1"
     assert panel.widget.networkRow.widget.currentText == "kspace-1"
     assert panel.parameters.train_name == "kspace-2"
-    assert {series.GetName() for series in seriesOf(panel.parameters.trainingChart)} <= {"training", "validation"}
+    drawn = {series.GetName() for series in seriesOf(panel.parameters.trainingChart)}
+    assert drawn
+    assert drawn <= {"training", "validation"}
     assert panel.logic.networks.labels("kspace-1") == {1: "myocardium", 2: "left ventricle", 3: "right ventricle"}
-    assert ("torch" in sys.modules) == torch_before
 
 
-def test_search_slider_comparison_and_adapting_with_a_network(panel, network, store) -> None:
-    from DeepMRILib.igs.applying import undersample
-    from DeepMRILib.mrml.igs_record import patternOf, recordOf
-    from DeepMRILib.mrml.plots import seriesOf
+def search(panel: IGSPanel) -> None:
+    """The lines serve the network's segmentation, which is seen at once."""
+    from DeepMRILib.mrml.igs_record import recordOf
 
-    panel.parameters.model = network
     said = panel.press()
     assert said.startswith("6 of 32 lines found"), said
-    assert recordOf(panel.parameters.linesTable).loss == "dice"
-    assert recordOf(panel.parameters.linesTable).network == "small"
+    record = recordOf(panel.parameters.linesTable)
+    assert (record.loss, record.network) == ("dice", "kspace-1")
     told = see(panel)
     assert "Dice: myocardium " in told
     assert told.endswith(" s.")
-    first = panel.parameters.liveSegmentation
-    names = [first.GetSegmentation().GetNthSegment(n).GetName() for n in range(3)]
+    segments = panel.parameters.liveSegmentation.GetSegmentation()
+    names = [segments.GetNthSegment(n).GetName() for n in range(3)]
     assert names == ["myocardium", "left ventricle", "right ventricle"]
-    before = segmented(panel)
+
+
+def slide(panel: IGSPanel) -> None:
+    """Image and segmentation follow, in the same nodes."""
+    from DeepMRILib.igs.applying import undersample
+    from DeepMRILib.mrml.igs_record import patternOf
+
+    first, before = panel.parameters.liveSegmentation, segmented(panel)
     panel.slide(1)
     see(panel)
     assert panel.parameters.liveSegmentation is first
     assert not np.array_equal(segmented(panel), before)
-    pattern = patternOf(panel.parameters.linesTable)
     image = panel.logic.imageInputs(panel.parameters)
     turned = image["data"].like(image["data"].array * np.exp(1j * image["phase"].array))
-    wanted = undersample(turned, pattern, 1, kind="recommended").array
+    wanted = undersample(turned, patternOf(panel.parameters.linesTable), 1, kind="recommended").array
     assert np.allclose(panel.voxels("undersampledVolume"), wanted, atol=1e-3)
 
-    panel.parameters.compare_draws, panel.parameters.compare_baselines = 1, "centre random"
-    panel.parameters.compare_lines = "3 6"
-    said = panel.press(COMPARE)
-    assert said.startswith("Dice at 3: "), said
-    assert {"centre", "random", "search"} <= {series.GetName() for series in seriesOf(panel.parameters.scoreChart)}
-    panel.ui.numbersButton.click()
 
-    panel.slide(4)
-    see(panel)
-    panel.parameters.tune_epochs = 1
-    assert panel.logic.tasks[TUNE].options(panel.parameters).lines == 4
-    said = panel.press(TUNE)
-    assert said.startswith("Adapted kspace-tuned-1."), said
-    assert panel.parameters.model == "kspace-tuned-1"
-    assert "kspace-tuned-1" in [model.card.name for model in store.list("igs")]
-    see(panel)
-
-
-def test_the_latest_place_wins(panel, network) -> None:
-    """Answers of places that the slider has left in between are shown, none is waited for."""
-    panel.run_with_network(network)
+def the_latest_place_wins(panel: IGSPanel) -> None:
+    """None of the places that the slider has left is waited for."""
     started = []
     run = panel.widget.runner.run
     panel.widget.runner.run = lambda *given, **more: (started.append(given[2].lines), run(*given, **more))[1]
     for lines in (5, 4, 3, 2, 1, 2, 3):
         panel.slide(lines)
     see(panel)
+    del panel.widget.runner.run
     assert started[-1] == 3
     assert len(started) < 7
     assert panel.acquired().sum() == 3
 
 
-def test_apply_does_not_wait_for_a_segmentation(panel, network) -> None:
-    panel.run_with_network(network)
-    panel.slide(3)
+def apply_does_not_wait_for_a_segmentation(panel: IGSPanel) -> None:
+    """A look at the image gives way."""
+    panel.slide(5)
     panel.wait(lambda: panel.live.state.isBusy, 20, "the segmentation to begin")
-    said = panel.press()
-    assert said.startswith("6 of 32 lines found"), said
+    assert panel.press().startswith("6 of 32 lines found")
+    see(panel)
+
+
+def compare(panel: IGSPanel) -> None:
+    """Dice against lines, with the baselines."""
+    from DeepMRILib.mrml.plots import seriesOf
+
+    panel.parameters.compare_draws, panel.parameters.compare_baselines = 1, "centre random"
+    panel.parameters.compare_lines = "3 6"
+    said = panel.press(COMPARE)
+    assert said.startswith("Dice at 3: "), said
+    assert {"centre", "random", "search"} <= {series.GetName() for series in seriesOf(panel.parameters.scoreChart)}
+    assert panel.parameters.scoreChart.GetYAxisTitle() == "Dice"
+
+
+def adapt(panel: IGSPanel, store: ModelStore) -> None:
+    """A second network, for as many lines as the slider shows."""
+    panel.slide(4)
+    panel.parameters.tune_epochs = 1
+    assert panel.logic.tasks[TUNE].options(panel.parameters).lines == 4
+    said = panel.press(TUNE)
+    assert said.startswith("Adapted kspace-tuned-1."), said
+    assert panel.parameters.model == "kspace-tuned-1"
+    assert "kspace-tuned-1" in [model.card.name for model in store.list("igs")]
     see(panel)
 
 
