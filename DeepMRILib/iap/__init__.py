@@ -22,7 +22,10 @@ from DeepMRILib.iap.result import (
     IAPResult,
     SimulationResult,
 )
+from DeepMRILib.iap.simulating import simulate
 from DeepMRILib.iap.sliceset import SliceSet
+from DeepMRILib.iap.trained import IAPModel, TrainedModel
+from DeepMRILib.iap.training import train
 
 __all__ = [
     "PARAMETERS",
@@ -39,6 +42,7 @@ __all__ = [
     "Head",
     "HeadCalibration",
     "Header",
+    "IAPModel",
     "IAPResult",
     "Layout",
     "Model",
@@ -49,6 +53,9 @@ __all__ = [
     "SliceSet",
     "SortOptions",
     "TrainOptions",
+    "TrainedModel",
     "load_model",
     "read_header",
+    "simulate",
+    "train",
 ]

@@ -88,15 +88,15 @@ def _of_tissue(number: int, known: Properties, protocol: Protocol, b1: NDArray) 
     density, t1, t2 = known.density[number], known.t1[number], known.t2[number]
     if protocol.family == "GRE":
         made = signal.spoiled_gradient_echo(
-            density, t1, known.t2_star[number], protocol.tr, protocol.te, b1 * protocol.flip
+            density, t1, known.t2_star[number], tr=protocol.tr, te=protocol.te, flip=b1 * protocol.flip
         )
         return made.astype(np.float32)
     # 90 and 180 degrees that are not quite: sin(a) of the one, sin(2 a / 2)^2 of the other (Hahn 1950)
     refocused = np.sin(b1 * (np.pi / 2)) ** 3
     if protocol.family == "SE":
-        made = signal.spin_echo(density, t1, t2, protocol.tr, protocol.te)
+        made = signal.spin_echo(density, t1, t2, tr=protocol.tr, te=protocol.te)
     else:
-        made = signal.inversion_recovery(density, t1, t2, protocol.tr, protocol.te, protocol.ti)
+        made = signal.inversion_recovery(density, t1, t2, tr=protocol.tr, te=protocol.te, ti=protocol.ti)
     return (made * refocused).astype(np.float32)
 
 

@@ -15,24 +15,24 @@ FAT_SHIFT_PPM = 3.4
 """How far the main line of fat lies below that of water."""
 
 
-def spin_echo(density: ArrayLike, t1: ArrayLike, t2: ArrayLike, tr: ArrayLike, te: ArrayLike) -> NDArray:
+def spin_echo(density: ArrayLike, t1: ArrayLike, t2: ArrayLike, *, tr: ArrayLike, te: ArrayLike) -> NDArray:
     """S = PD [1 - 2 exp(-(TR - TE/2) / T1) + exp(-TR / T1)] exp(-TE / T2); of a fast spin echo with its effective TE.
 
     Example:
-        >>> round(float(spin_echo(1.0, 1000.0, 100.0, 1000.0, 100.0)), 4)
-        0.2151
+        >>> round(float(spin_echo(1.0, 1000.0, 100.0, tr=1000.0, te=100.0)), 4)
+        0.2187
     """
     density, t1, t2, tr, te = (np.asarray(one) for one in (density, t1, t2, tr, te))
     return density * (1 - 2 * np.exp(-(tr - te / 2) / t1) + np.exp(-tr / t1)) * np.exp(-te / t2)
 
 
 def spoiled_gradient_echo(
-    density: ArrayLike, t1: ArrayLike, t2_star: ArrayLike, tr: ArrayLike, te: ArrayLike, flip: ArrayLike
+    density: ArrayLike, t1: ArrayLike, t2_star: ArrayLike, *, tr: ArrayLike, te: ArrayLike, flip: ArrayLike
 ) -> NDArray:
     """S = PD sin(a) (1 - E1) / (1 - E1 cos(a)) exp(-TE / T2*), E1 = exp(-TR / T1) (Ernst and Anderson 1966).
 
     Example:
-        >>> round(float(spoiled_gradient_echo(1.0, 1000.0, 1e9, 10.0, 0.0, 90.0)), 5)
+        >>> round(float(spoiled_gradient_echo(1.0, 1000.0, 1e9, tr=10.0, te=0.0, flip=90.0)), 5)
         0.00995
     """
     density, t1, t2_star, tr, te = (np.asarray(one) for one in (density, t1, t2_star, tr, te))
@@ -41,12 +41,12 @@ def spoiled_gradient_echo(
 
 
 def inversion_recovery(
-    density: ArrayLike, t1: ArrayLike, t2: ArrayLike, tr: ArrayLike, te: ArrayLike, ti: ArrayLike
+    density: ArrayLike, t1: ArrayLike, t2: ArrayLike, *, tr: ArrayLike, te: ArrayLike, ti: ArrayLike
 ) -> NDArray:
     """S = PD [1 - 2 exp(-TI / T1) + exp(-TR / T1)] exp(-TE / T2), with its sign: images show the magnitude.
 
     Example:
-        >>> round(abs(float(inversion_recovery(1.0, 1000.0, 100.0, 1e6, 0.0, 1000 * np.log(2)))), 6)
+        >>> round(abs(float(inversion_recovery(1.0, 1000.0, 100.0, tr=1e6, te=0.0, ti=1000 * np.log(2)))), 6)
         0.0
     """
     density, t1, t2, tr, te, ti = (np.asarray(one) for one in (density, t1, t2, tr, te, ti))
@@ -77,7 +77,8 @@ def fat_phase(field: float, te: float) -> complex:
     """exp(i 2 pi df TE): how fat's signal stands to water's in a gradient echo; a spin echo brings it back to 1.
 
     Example:
-        >>> round(fat_phase(1.5, 1e3 / fat_frequency(1.5)).real, 6), round(fat_phase(3.0, 500 / fat_frequency(3.0)).real, 6)
+        >>> in_phase = 1e3 / fat_frequency(1.5)
+        >>> round(fat_phase(1.5, in_phase).real, 6), round(fat_phase(1.5, in_phase / 2).real, 6)
         (1.0, -1.0)
     """
     return complex(np.exp(2j * np.pi * fat_frequency(field) * te / 1e3))

@@ -95,11 +95,17 @@ def simulated_series(options: SimulateOptions, progress: Progress | None = None)
         for count in range(options.series):
             progress((number + count / options.series) / options.subjects, f"Subject {number + 1}")
             family = options.families[int(random.integers(len(options.families)))]
-            yield one_series(subject, family, options, random, f"{patient}-{count:03d}", patient)
+            yield one_series(subject, family, options, random, name=f"{patient}-{count:03d}", patient=patient)
 
 
 def one_series(
-    subject: Subject, family: Family, options: SimulateOptions, random: np.random.Generator, name: str, patient: str
+    subject: Subject,
+    family: Family,
+    options: SimulateOptions,
+    random: np.random.Generator,
+    *,
+    name: str,
+    patient: str,
 ) -> SimulatedSeries:
     """A series of a subject with a protocol of its own."""
     protocol = draw_protocol(

@@ -131,7 +131,7 @@ class Canvas:
         return self.at.x, self.at.y, self.at.z
 
     def paint(self, inside: NDArray, *tissues: str | tuple[str, float]) -> None:
-        """Cover what lies inside (mm, a pixel's edge is shared by area) with a tissue or a mixture; with air if none."""
+        """Cover what lies inside (in mm; pixels of the border are shared) with a tissue, a mixture, or air."""
         mask = np.clip(inside * self._edge + np.float32(0.5), 0, 1)
         for number in self._used:
             self.fractions[number] *= 1 - mask

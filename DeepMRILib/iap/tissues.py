@@ -47,7 +47,7 @@ TISSUES: tuple[Tissue, ...] = (
     Tissue("white matter", (884, 1084), (72, 69), (61, 48), 0.77, _BRAIN),
     Tissue("grey matter", (1124, 1820), (95, 99), (69, 55), 0.86, _BRAIN),
     Tissue("fluid", (4000, 4300), (329, 330), (58, 50), 1.0, "BrainWeb; public simulators at 3 T"),
-    Tissue("lesion", (1150, 1500), (92, 88), (40, 30), 0.90, "chosen: between the ranges that are told of breast lesions"),
+    Tissue("lesion", (1150, 1500), (92, 88), (40, 30), 0.90, "chosen: as breast lesions are told to be"),
     Tissue("bone", (200, 200), (2, 2), (1, 1), 0.10, "chosen: nearly dark in every sequence"),
 )  # fmt: skip
 """In the order of the first axis of fractions and properties."""
@@ -91,7 +91,7 @@ def properties(field: float, factors: Factors | None = None) -> Properties:
     """The tissues at a field strength: the table's value nearest in field, times a subject's factors.
 
     Example:
-        >>> properties(3.0).t1[INDEX["white matter"]]
+        >>> float(properties(3.0).t1[INDEX["white matter"]])
         1084.0
     """
     at = int(np.argmin([abs(field - known) for known in FIELDS]))

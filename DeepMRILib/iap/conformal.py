@@ -1,0 +1,140 @@
+"""How sure a series' answer is: slices put together, temperatures, and split conformal sets and intervals.
+
+A class's score is 1 - its probability (Sadinle, Lei and Wasserman 2019), a number's |truth - answer| / deviation (Lei
+et al. 2018). The quantile of the calibration series' scores at rank ceil((n + 1) level) makes sets and intervals that
+hold the truth in at least ``level`` of series that are exchangeable with those; images of another kind are not.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.optimize import minimize_scalar
+from scipy.special import log_softmax
+
+from DeepMRILib.iap.calibration import HeadCalibration
+from DeepMRILib.iap.layout import Head, Layout
+
+MOST_SCORES = 400
+"""So many scores of a head are kept."""
+DEVIATIONS = (1e-3, 1e3)
+"""Between which a standardised number's deviation lies, whatever a network puts out."""
+
+
+def combined_classes(logits: ArrayLike, temperature: float = 1.0) -> NDArray:
+    """Probabilities (classes,) of a series from its slices' logits (n, classes): their mean log-probability.
+
+    Example:
+        >>> combined_classes([[0.0, 0.0], [0.0, 0.0]]).tolist()
+        [0.5, 0.5]
+    """
+    mean = log_softmax(np.asarray(logits, float), axis=1).mean(axis=0)
+    return np.exp(log_softmax(mean / temperature))
+
+
+def combined_numbers(outputs: ArrayLike) -> tuple[float, float]:
+    """A series' standardised number and its deviation from its slices' outputs (n, 2): number, log of its deviation.
+
+    Slices count by the inverse of their variance. They share what misleads them, so the deviation is not divided by
+    their number: it is the mean slice's, with the spread between slices added.
+
+    Example:
+        >>> combined_numbers([[1.0, 0.0], [3.0, 0.0]])
+        (2.0, 1.4142135623730951)
+    """
+    outputs = np.asarray(outputs, float)
+    variance = np.clip(np.exp(outputs[:, 1]), *DEVIATIONS) ** 2
+    weights = (1 / variance) / (1 / variance).sum()
+    mean = float(weights @ outputs[:, 0])
+    return mean, float(np.sqrt(weights @ (variance + (outputs[:, 0] - mean) ** 2)))
+
+
+def fitted_temperature(logits: Sequence[NDArray], truth: Sequence[int]) -> float:
+    """The temperature that makes series' probabilities of the truth the largest (Guo et al. 2017).
+
+    Args:
+        logits: of each series (slices, classes).
+        truth: each series' class.
+    """
+    if not len(logits):
+        return 1.0
+    means = np.stack([log_softmax(np.asarray(one, float), axis=1).mean(axis=0) for one in logits])
+    rows, truth = np.arange(len(means)), np.asarray(truth, int)
+
+    def loss(logarithm: float) -> float:
+        return -float(log_softmax(means / math.exp(logarithm), axis=1)[rows, truth].mean())
+
+    return float(math.exp(minimize_scalar(loss, bounds=(math.log(0.05), math.log(20)), method="bounded").x))
+
+
+def quantile(scores: Sequence[float], level: float) -> float:
+    """The score of rank ceil((n + 1) level) of n ascending ones; infinite where n is too small for the level.
+
+    Example:
+        >>> quantile([1.0, 2.0, 3.0, 4.0], 0.8), quantile([1.0, 2.0, 3.0, 4.0], 0.9)
+        (4.0, inf)
+    """
+    rank = math.ceil((len(scores) + 1) * level - 1e-9)
+    return float(scores[rank - 1]) if rank <= len(scores) else math.inf
+
+
+def thinned(scores: ArrayLike) -> tuple[float, ...]:
+    """At most ``MOST_SCORES`` of the scores, ascending: each k-th, so that no quantile becomes smaller."""
+    ordered = np.sort(np.asarray(scores, float))
+    step = math.ceil(len(ordered) / MOST_SCORES) or 1
+    return tuple(round(float(score), 6) for score in ordered[step - 1 :: step])
+
+
+def class_set(head: Head, probabilities: NDArray, scores: Sequence[float], level: float) -> tuple[int, ...]:
+    """The numbers of the classes that stay at a level; of an ordinal head without gaps. It can be empty: no class is as
+    likely as the truth usually is.
+    """
+    limit = quantile(scores, level)
+    stay = [number for number, one in enumerate(probabilities) if 1 - one <= limit + 1e-12]
+    if head.kind == "ordinal" and stay:
+        return tuple(range(stay[0], stay[-1] + 1))
+    return tuple(stay)
+
+
+def interval(
+    head: Head, mean: float, deviation: float, scores: Sequence[float], level: float
+) -> tuple[float, float] | tuple[None, None]:
+    """From where to where a number lies at a level, in the parameter's unit; None with too few scores for the level."""
+    reach = quantile(scores, level) * deviation
+    if not math.isfinite(reach):
+        return None, None
+    low, high = head.value(np.array([mean - reach, mean + reach]))
+    return float(low), float(high)
+
+
+def calibrated(layout: Layout, logits: NDArray, series: NDArray, wanted: NDArray) -> dict[str, HeadCalibration]:
+    """Temperatures and scores of all heads on series that the network was not trained on.
+
+    Args:
+        layout: what the outputs stand for.
+        logits: (n, outputs) of slices.
+        series: (n,) of which series each slice is.
+        wanted: (n, heads) what the heads should say (``heads.targets``), NaN where it is not known.
+    """
+    rows = [np.flatnonzero(series == name) for name in dict.fromkeys(series.tolist())]
+    found = {}
+    for column, head in enumerate(layout.heads):
+        usable = [one for one in rows if np.isfinite(wanted[one[0], column])]
+        parts = [head.outputs(logits[one]) for one in usable]
+        truth = [float(wanted[one[0], column]) for one in usable]
+        found[head.parameter] = _numbers(parts, truth) if head.kind == "continuous" else _classes(parts, truth)
+    return found
+
+
+def _classes(parts: list[NDArray], truth: list[float]) -> HeadCalibration:
+    temperature = round(fitted_temperature(parts, [int(one) for one in truth]), 5)
+    scores = [1 - combined_classes(part, temperature)[int(one)] for part, one in zip(parts, truth, strict=True)]
+    return HeadCalibration(temperature, thinned(scores))
+
+
+def _numbers(parts: list[NDArray], truth: list[float]) -> HeadCalibration:
+    told = [combined_numbers(part) for part in parts]
+    return HeadCalibration(1.0, thinned([abs(t - m) / d for (m, d), t in zip(told, truth, strict=True)]))

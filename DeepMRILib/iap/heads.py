@@ -1,0 +1,180 @@
+"""Which parameters a network is to tell, as what: planned from the data, or from a list in a JSON file."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from DeepMRILib.errors import InputError
+from DeepMRILib.iap.layout import Head, Layout
+from DeepMRILib.iap.parameters import BY_NAME, PARAMETERS, Kind, Value
+
+WIDE = 5.0
+"""Numbers whose largest is this many times their smallest are learned on a logarithmic scale."""
+MOST_CLASSES = 64
+"""Ordinal parameters of more values are learned as numbers, and categorical ones are refused."""
+
+
+def planned_heads(values: Mapping[str, Sequence[Value]], wanted: Sequence[str | Mapping[str, Any]] = ()) -> Layout:
+    """The heads of a network for these values.
+
+    Args:
+        values: parameter to one value for each slice; None or NaN where it is not known.
+        wanted: names, or mappings with ``parameter`` and, if not as usual, ``kind``, ``logarithm``, ``classes``,
+            ``only`` (another parameter and its words among which alone this one has a meaning); empty takes all
+            parameters that vary.
+
+    Raises:
+        InputError: nothing to tell, an unknown parameter, or one without two values.
+    """
+    plans = [{"parameter": one} if isinstance(one, str) else dict(one) for one in wanted] or _varying(values)
+    heads: list[Head] = []
+    for plan in plans:
+        heads.append(_head(plan, values, heads[-1].stop if heads else 0))
+    if not heads:
+        raise InputError("No parameter varies in these series, so there is nothing to learn. Give other series.")
+    return Layout(tuple(heads))
+
+
+def read_plan(path: Path | str) -> list[str | Mapping[str, Any]]:
+    """The list of parameters in a JSON file, as ``planned_heads`` takes it; see there.
+
+    Raises:
+        InputError: no such file, or not such a list.
+    """
+    try:
+        plan = json.loads(Path(path).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"The list of parameters {path} cannot be read ({error}). Give a JSON file.") from error
+    entries = plan.get("parameters") if isinstance(plan, dict) else plan
+    if not isinstance(entries, list) or not entries or not all(isinstance(one, (str, dict)) for one in entries):
+        raise InputError(
+            f'{path} is no list of parameters. Write one such as ["echo_time", {{"parameter": "field_strength", '
+            '"kind": "categorical"}].'
+        )
+    return entries
+
+
+def known(value: Value) -> bool:
+    """Whether there is a value."""
+    return value is not None and value != "" and not (isinstance(value, float) and math.isnan(value))
+
+
+def _varying(values: Mapping[str, Sequence[Value]]) -> list[dict[str, Any]]:
+    found = []
+    for parameter in PARAMETERS:
+        different = {one for one in values.get(parameter.name, ()) if known(one)}
+        few = parameter.kind != "categorical" or len(different) <= MOST_CLASSES
+        if len(different) > 1 and few:
+            found.append({"parameter": parameter.name})
+    return found
+
+
+def _head(plan: Mapping[str, Any], values: Mapping[str, Sequence[Value]], start: int) -> Head:
+    unknown = set(plan) - {"parameter", "kind", "logarithm", "classes", "only"}
+    name = plan.get("parameter")
+    if unknown or name not in BY_NAME:
+        raise InputError(
+            f"{next(iter(unknown), name)!r} in the list of parameters is not known. Entries have parameter, kind, "
+            f"logarithm, classes and only; parameters are {', '.join(BY_NAME)}."
+        )
+    only = _only(plan.get("only"))
+    there = _where(values, only, len(values.get(name, ())))
+    seen = [one for one, meant in zip(values.get(name, ()), there, strict=True) if meant and known(one)]
+    if len(set(seen)) < 2:
+        raise InputError(
+            f"{BY_NAME[name].label} has {len(set(seen))} different values in these series; a network needs two or "
+            "more. Leave it out of the list, or give other series."
+        )
+    kind: Kind = plan.get("kind", BY_NAME[name].kind)
+    if kind == "ordinal" and "kind" not in plan and len(set(seen)) > MOST_CLASSES:
+        kind = "continuous"
+    if kind not in ("categorical", "ordinal", "continuous"):
+        raise InputError(f"The kind {kind!r} of {name} is not known; there are categorical, ordinal and continuous.")
+    if kind == "continuous":
+        return _continuous(name, _numbers(name, seen), plan.get("logarithm"), start, only)
+    classes = plan.get("classes") or sorted(set(_numbers(name, seen)) if kind == "ordinal" else {str(c) for c in seen})
+    return Head(name, kind, start, start + len(classes), tuple(classes), only=only)
+
+
+def _only(given: Any) -> tuple[str, tuple[str, ...]]:
+    if not given:
+        return "", ()
+    try:
+        name, words = given
+        words = (words,) if isinstance(words, str) else tuple(str(word) for word in words)
+    except (TypeError, ValueError):
+        name, words = "", ()
+    if name not in BY_NAME or not words:
+        raise InputError(f'{given!r} does not say where a parameter has a meaning. Write ["sequence", ["IR"]].')
+    return name, words
+
+
+def _where(values: Mapping[str, Sequence[Value]], only: tuple[str, tuple[str, ...]], n: int) -> list[bool]:
+    """Of which slices a head with this ``only`` has a meaning."""
+    if not only[0]:
+        return [True] * n
+    return [one in only[1] for one in values.get(only[0], [None] * n)]
+
+
+def _numbers(name: str, seen: Sequence[Value]) -> list[float]:
+    try:
+        return [float(one) for one in seen]
+    except (TypeError, ValueError):
+        raise InputError(f"{BY_NAME[name].label} has values that are no numbers. Call it categorical.") from None
+
+
+def _continuous(
+    name: str, numbers: list[float], logarithm: bool | None, start: int, only: tuple[str, tuple[str, ...]]
+) -> Head:
+    given = np.array(numbers)
+    if logarithm is None:
+        logarithm = bool(given.min() > 0 and given.max() > WIDE * given.min())
+    if logarithm and given.min() <= 0:
+        raise InputError(f"{BY_NAME[name].label} has values of 0 or less, which have no logarithm.")
+    scale = np.log(given) if logarithm else given
+    deviation = float(scale.std()) or 1.0
+    return Head(name, "continuous", start, start + 2, (), float(scale.mean()), deviation, bool(logarithm), only)
+
+
+def targets(layout: Layout, values: Mapping[str, Sequence[Value]], n: int) -> NDArray:
+    """What the heads should say (n, heads) float32: numbers of classes, standardised numbers; NaN where not known."""
+    found = np.full((n, len(layout.heads)), np.nan, np.float32)
+    for column, head in enumerate(layout.heads):
+        there = _where(values, head.only, n)
+        for row, value in enumerate(values.get(head.parameter, ())):
+            if there[row] and known(value):
+                found[row, column] = target(head, value)
+    return found
+
+
+def target(head: Head, value: Value) -> float:
+    """What a head should say of a value; NaN of a class that it does not have, or a number without a logarithm.
+
+    Example:
+        >>> target(Head("echo_time", "continuous", 0, 2, (), 20.0, 10.0), 35.0)
+        1.5
+    """
+    if head.kind == "categorical":
+        return float(head.classes.index(str(value))) if str(value) in head.classes else math.nan
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        return math.nan
+    if head.kind == "ordinal":
+        same = [place for place, one in enumerate(head.classes) if _same(head.parameter, float(one), number)]
+        return float(min(same, key=lambda place: abs(float(head.classes[place]) - number))) if same else math.nan
+    if head.logarithm:
+        number = math.log(number) if number > 0 else math.nan
+    return (number - head.mean) / head.deviation
+
+
+def _same(name: str, one: float, other: float) -> bool:
+    parameter = BY_NAME[name]
+    return abs(one - other) <= max(parameter.absolute, parameter.relative * abs(one), 1e-9)

@@ -1,0 +1,222 @@
+"""A trained network for acquisition parameters: what ``iap.train`` returns, a model's folder, and the network at work."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from DeepMRILib import device as devices
+from DeepMRILib.errors import InputError, WeightsError, require
+from DeepMRILib.iap.calibration import Calibration
+from DeepMRILib.iap.layout import Layout
+from DeepMRILib.model_card import ModelCard
+from DeepMRILib.model_store import CARD, WEIGHTS, find_model
+from DeepMRILib.results import Provenance, Result
+from DeepMRILib.tables import Table
+from DeepMRILib.weight_files import sha256_of, write_safetensors
+
+if TYPE_CHECKING:
+    from DeepMRILib.iap.network_iap import IAPNetwork
+
+METHOD, KIND, FORMAT = "iap", "iap-net", 1
+NETWORK, OUTSIDE = "network.", "outside."
+"""What the names of the weights' two kinds of arrays begin with."""
+LICENCE = "Not stated: ask whoever trained this network before you pass it on"
+PREPROCESSING = {
+    "name": "iap",
+    "intensity": "from 0, 1 at the 99.5 % quantile, cut off at 1.5",
+    "shape": "padded to a square, resized bilinearly with anti-aliasing",
+    "cues": "noise, background and aspect of the slice as it came",
+}
+BATCH = 64
+
+
+@dataclass(frozen=True, eq=False)
+class TrainedModel(Result):
+    """A network; its folder is a model (``model.json``, ``model.safetensors``).
+
+    Attributes:
+        name: in lists of models.
+        layout: what its outputs stand for, as ``Layout.to_json`` gives it.
+        design: ``size`` of its images and ``channels``.
+        weights: ``network.<name>`` of the network and ``outside.<name>`` of the statistics of ``outside``, to array.
+        calibration: ``Calibration.to_json`` without the arrays of ``outside``.
+        licence, source, training_data: what the model's card says.
+        metrics: how well it did, name to number.
+        history: the loss curve, a row for each epoch: ``epoch``, ``loss``, ``held_out_loss``, ``learning_rate``,
+            ``seconds``.
+        parts: who was in which part: ``part``, ``patients``, ``series``, ``slices``.
+    """
+
+    name: str
+    layout: list[dict[str, Any]]
+    design: dict[str, Any]
+    weights: dict[str, NDArray] = field(repr=False)
+    calibration: dict[str, Any] = field(repr=False, default_factory=dict)
+    licence: str = LICENCE
+    source: str = ""
+    training_data: str = ""
+    metrics: dict[str, float] = field(default_factory=dict)
+    history: Table = field(default_factory=lambda: Table({}))
+    parts: Table = field(default_factory=lambda: Table({}))
+
+    def model(self, device: devices.Device = "auto") -> IAPModel:
+        """The network ready for work."""
+        return IAPModel(self, device)
+
+    def card(self) -> ModelCard:
+        """Its description, without paths of this computer."""
+        made = self.provenance
+        about = dataclasses.asdict(replace(made, command=""))
+        options = about["options"]
+        about["options"] = {**options, "checkpoint": "", "parameters": Path(options.get("parameters", "")).name}
+        about["inputs"].pop("files", None)
+        return ModelCard(
+            name=self.name,
+            method=METHOD,
+            version="1",
+            licence=self.licence,
+            source=self.source or f"Trained with DeepMRI {made.version} ({made.job}) on {made.created[:10]}",
+            sha256=made.weights_sha256 or "",
+            preprocessing=PREPROCESSING,
+            training_data=self.training_data,
+            metrics=self.metrics,
+            extra={
+                "kind": KIND,
+                "format": FORMAT,
+                "design": self.design,
+                "layout": self.layout,
+                "calibration": self.calibration,
+                "provenance": about,
+            },
+        )
+
+    def write_files(self, folder: Path) -> None:
+        """The model's two files, and those of any result."""
+        write_safetensors(folder / WEIGHTS, self.weights)
+        made = replace(self.provenance, weights_sha256=sha256_of(folder / WEIGHTS))
+        written = replace(self, provenance=made)
+        (folder / CARD).write_text(written.card().to_json(), encoding="utf-8")
+        # Weights and calibration have their files already: without them here, they get no second one.
+        super(TrainedModel, replace(written, weights=None, calibration=None)).write_files(folder)
+
+    @classmethod
+    def load(cls, place: Path | str) -> TrainedModel:
+        """The network in a model's folder, or the model of that name on this computer, without curve and parts.
+
+        Raises:
+            WeightsError: no such model, one of another kind or of a newer version, or damaged.
+            InputError: neither a folder nor a name.
+            DependencyError: safetensors is not installed.
+        """
+        stored = find_model(place, METHOD)
+        card, extra = stored.card, stored.card.extra
+        if extra.get("kind") != KIND or extra.get("format") != FORMAT:
+            raise WeightsError(
+                f"The model {card.name} is no network that this version of DeepMRI trained (kind "
+                f"{extra.get('kind')!r}, format {extra.get('format')!r}). Choose another, or update DeepMRI."
+            )
+        try:
+            made = Provenance(**{**extra["provenance"], "weights_sha256": card.sha256})
+            Calibration.from_json(extra["calibration"])
+            Layout.from_json(extra["layout"])
+            design = {"size": int(extra["design"]["size"]), "channels": [int(c) for c in extra["design"]["channels"]]}
+        except (InputError, KeyError, TypeError, ValueError, AttributeError) as error:
+            raise WeightsError(f"The model.json of {card.name} is damaged ({error}). Get the model again.") from error
+        return cls(
+            provenance=replace(made, notes=tuple(made.notes)),
+            name=card.name,
+            layout=extra["layout"],
+            design=design,
+            weights=stored.load_weights(),
+            calibration=dict(extra["calibration"]),
+            licence=card.licence,
+            source=card.source,
+            training_data=card.training_data,
+            metrics=dict(card.metrics),
+        )
+
+
+class IAPModel:
+    """A network of ours at work: see ``model.Model`` for what it offers.
+
+    Args:
+        trained: the network.
+        device: where it computes.
+
+    Raises:
+        WeightsError: weights that do not fit its design.
+        DependencyError: PyTorch is not installed.
+    """
+
+    def __init__(self, trained: TrainedModel, device: devices.Device = "auto") -> None:
+        require("torch", "Telling parameters from images")
+        self.name, self.training_data = trained.name, trained.training_data
+        self.layout = Layout.from_json(trained.layout)
+        self.weights_sha256 = trained.provenance.weights_sha256 or ""
+        self.notes = trained.provenance.notes
+        self.size = int(trained.design["size"])
+        self.calibration = _calibration(trained)
+        self.device = devices.resolve(device)
+        self._network = _network(trained, self.layout.outputs).to(self.device).eval()
+
+    @classmethod
+    def load(cls, place: Path | str, *, device: devices.Device = "auto") -> IAPModel:
+        """The model in a folder, or of that name; see ``TrainedModel.load``."""
+        return cls(TrainedModel.load(place), device)
+
+    def logits(self, slices: Sequence[NDArray]) -> NDArray:
+        """(n, outputs) float32."""
+        return self.logits_and_features(slices)[0]
+
+    def features(self, slices: Sequence[NDArray]) -> NDArray:
+        """(n, f) float32: the mean of each feature of each depth, and the cues."""
+        return self.logits_and_features(slices)[1]
+
+    def logits_and_features(self, slices: Sequence[NDArray]) -> tuple[NDArray, NDArray]:
+        """Both at once.
+
+        Raises:
+            InputError: no slices, or one that is not 2D.
+            DeviceMemoryError: the device's memory does not suffice.
+        """
+        from DeepMRILib.iap.network_iap import forward
+
+        if not len(slices) or any(np.ndim(one) != 2 or not np.size(one) for one in slices):
+            raise InputError("Give one slice or more, each a 2D array of grey values (rows, columns).")
+        with devices.out_of_memory_as_error(self.device, f"Looking at {BATCH} slices at once", "Give fewer slices."):
+            parts = [
+                forward(self._network, slices[start : start + BATCH], self.size, self.device)
+                for start in range(0, len(slices), BATCH)
+            ]
+        return np.concatenate([part[0] for part in parts]), np.concatenate([part[1] for part in parts])
+
+
+def _calibration(trained: TrainedModel) -> Calibration:
+    known = Calibration.from_json(trained.calibration)
+    arrays = {name.removeprefix(OUTSIDE): array for name, array in trained.weights.items() if name.startswith(OUTSIDE)}
+    return replace(known, outside={**known.outside, **arrays})
+
+
+def _network(trained: TrainedModel, outputs: int) -> IAPNetwork:
+    import torch
+
+    from DeepMRILib.iap.network_iap import IAPNetwork
+
+    network = IAPNetwork(tuple(trained.design["channels"]), outputs)
+    state = {
+        name.removeprefix(NETWORK): torch.from_numpy(np.array(array, order="C"))
+        for name, array in trained.weights.items()
+        if name.startswith(NETWORK)
+    }
+    try:
+        network.load_state_dict(state)
+    except RuntimeError as error:
+        raise WeightsError(f"The weights of {trained.name} do not fit its design. Get the model again.") from error
+    return network
