@@ -51,8 +51,8 @@ def find_pattern(
     Example:
         >>> images = np.random.default_rng(0).normal(size=(4, 1, 16, 16)).cumsum(axis=3)
         >>> pattern = find_pattern(SliceDataset(images), options=PatternOptions(lines=4, loss="l1"))
-        >>> pattern.lines, pattern.order[0]
-        (4, np.int64(8))
+        >>> pattern.lines, pattern.order.tolist()[0]
+        (4, 8)
     """
     if not isinstance(dataset, SliceDataset):
         raise InputError(f"A pattern is found on a SliceDataset; this is of type {type(dataset).__name__}.")

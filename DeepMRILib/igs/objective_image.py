@@ -46,7 +46,8 @@ class ImageObjective:
         self._loss = LOSSES[options.loss]
         self._spatial = dataset.spatial
         self._coils = dataset.coil_images is not None
-        self._kspace = fft.fftn(seen.astype(complex_, copy=False), axes=encoding.axes, norm="ortho")
+        kind = complex_ if np.iscomplexobj(seen) else real
+        self._kspace = fft.fftn(seen.astype(kind, copy=False), axes=encoding.axes, norm="ortho")
         self._truth = dataset.truth().astype(real, copy=False)
         self._scale = scales(options.loss, self._truth, dataset.normalisation()[1].astype(real))
         self._maps = None
