@@ -10,12 +10,10 @@ from numpy.typing import NDArray
 from DeepMRILib.igs.blocks import best_block, block_mask, shared_mask
 from DeepMRILib.igs.constraints import Constraints
 from DeepMRILib.igs.pattern import Rung
-from DeepMRILib.igs.search import Found, Setting
+from DeepMRILib.igs.search import EQUAL, Found, Setting
 from DeepMRILib.progress import Progress, part, silent
 
 RUNGS = 4
-EQUAL = 1e-6
-"""Losses that differ by less than this fraction are equal: the same mask, computed twice."""
 
 
 def rungs(setting: Setting, found: Found, progress: Progress = silent) -> tuple[Rung, ...]:

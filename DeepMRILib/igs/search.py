@@ -24,6 +24,8 @@ SUBSET = 48
 """Slices on which candidates are compared by their true loss; more change the choice little and cost in proportion."""
 TIE = 3e-5
 """Derivatives that differ by less than this fraction count as equal: 32-bit networks round as much as 5e-6 of them."""
+EQUAL = 1e-6
+"""True losses that differ by less than this fraction are equal up to rounding."""
 PATIENCE = 3
 """Steps without a lower loss of the slices held out, after which ``stop`` ends the search."""
 
@@ -177,7 +179,7 @@ def _picked(setting: Setting, growth: Growth, contrast: int, gradient: NDArray, 
         trial = growth.chosen.copy()
         trial[contrast, list(rules.unit(line))] = True
         trials.append(trial)
-    by_loss = np.argsort(setting.losses(trials, setting.rows), kind="stable")
+    by_loss = lowest_first(setting.losses(trials, setting.rows), EQUAL, np.arange(len(best)))
     return rules.taken(chain((best[at] for at in by_loss), ranking), chosen, wanted, needed)
 
 
@@ -185,14 +187,18 @@ def ranked(rules: Constraints, chosen: NDArray, gradient: NDArray) -> Iterator[i
     """The open lines by their derivative (of pairs that of both), the lowest first; ties by distance from DC."""
     lines = np.flatnonzero(rules.open(chosen))
     scores = gradient[lines] + (gradient[rules.partners[lines]] if rules.mirror else 0.0)
-    order = np.argsort(scores, kind="stable")
-    lines, scores = lines[order], scores[order]
+    return (int(lines[at]) for at in lowest_first(scores, TIE, rules.nearness[lines]))
+
+
+def lowest_first(values: NDArray, tie: float, ranks: NDArray) -> Iterator[int]:
+    """The places of values, the lowest first; those that differ by no more than the fraction ``tie`` by their rank."""
+    order = np.argsort(values, kind="stable")
+    values = values[order]
     start = 0
-    while start < len(lines):
-        limit = scores[start] + TIE * abs(scores[start])
-        stop = int(np.searchsorted(scores, limit, side="right"))
-        tied = lines[start:stop]
-        yield from (int(line) for line in tied[np.argsort(rules.nearness[tied])])
+    while start < len(order):
+        stop = int(np.searchsorted(values, values[start] + tie * abs(values[start]), side="right"))
+        tied = order[start:stop]
+        yield from tied[np.argsort(ranks[tied], kind="stable")]
         start = stop
 
 

@@ -10,13 +10,11 @@ from numpy.typing import NDArray
 
 from DeepMRILib.igs.blocks import best_block, shared_mask
 from DeepMRILib.igs.constraints import Constraints
-from DeepMRILib.igs.search import Found, Setting, grown, ranked
+from DeepMRILib.igs.search import EQUAL, Found, Setting, grown, ranked
 from DeepMRILib.progress import Progress, part
 
 TRIED = 4
 """Lines that might go, and lines that might come instead: all their pairs are tried."""
-EQUAL = 1e-6
-"""Losses that differ by less than this fraction are equal up to rounding: no reason for an exchange."""
 
 
 def swapped(found: Found, setting: Setting, progress: Progress) -> Found:
