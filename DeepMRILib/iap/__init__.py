@@ -1,6 +1,7 @@
 """Acquisition parameters told from the image alone and checked against the header; audits without any model."""
 
 from DeepMRILib.iap.calibration import Calibration, HeadCalibration
+from DeepMRILib.iap.evaluating import evaluate
 from DeepMRILib.iap.header import Header, read_header
 from DeepMRILib.iap.layout import Head, Layout
 from DeepMRILib.iap.model import Model, load_model
@@ -22,7 +23,7 @@ from DeepMRILib.iap.result import (
     IAPResult,
     SimulationResult,
 )
-from DeepMRILib.iap.simulating import simulate
+from DeepMRILib.iap.simulating import simulate, simulation
 from DeepMRILib.iap.sliceset import SliceSet
 from DeepMRILib.iap.trained import IAPModel, TrainedModel
 from DeepMRILib.iap.training import train
@@ -54,8 +55,10 @@ __all__ = [
     "SortOptions",
     "TrainOptions",
     "TrainedModel",
+    "evaluate",
     "load_model",
     "read_header",
     "simulate",
+    "simulation",
     "train",
 ]

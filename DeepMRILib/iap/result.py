@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 from DeepMRILib.results import Result
@@ -122,9 +124,18 @@ class SimulationResult(Result):
     """Simulated series (``iap.simulate``).
 
     Attributes:
-        truth: a row for each series: path, patient and the true parameters.
-        examples: a few slices by name, for pictures.
+        truth: a row for each series: ``series``, ``patient``, ``path`` within the folder, ``anatomy``, the true
+            parameters, and ``amiss``, what its header lacks or says wrong.
+        examples: a few slices (rows, columns) by name, for pictures.
+        writer: writes the series' files into the result's folder; None of a result that has none.
     """
 
     truth: Table
     examples: dict[str, Any] = field(default_factory=dict)
+    writer: Callable[[Path], None] | None = None
+
+    def write_files(self, folder: Path) -> None:
+        """The series, and the files of any result."""
+        if self.writer is not None:
+            self.writer(folder)
+        super(SimulationResult, replace(self, writer=None)).write_files(folder)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from DeepMRILib.errors import require
 from DeepMRILib.iap.imaging import images
 from DeepMRILib.iap.options_network import SimulateOptions
 from DeepMRILib.iap.parameters import Value
@@ -18,6 +21,9 @@ from DeepMRILib.iap.subjects_anatomy import FIELDS_OF_VIEW, HEIGHTS
 from DeepMRILib.iap.tissues import properties
 from DeepMRILib.options import validate
 from DeepMRILib.progress import Progress, silent
+
+if TYPE_CHECKING:
+    from DeepMRILib.iap.result import SimulationResult
 
 NOTE = (
     "These are simulated slices of drawn subjects. Their vendors do not exist, and their signatures are invented: what "
@@ -135,3 +141,27 @@ def _view(subject: Subject, protocol: Protocol, options: SimulateOptions, random
         angle=float(random.normal(0, 0.06)),
         offset=tuple(random.normal(0, 5, 2)),
     )
+
+
+def simulation(options: SimulateOptions | None = None, *, progress: Progress | None = None) -> SimulationResult:
+    """A data set of simulated series, to be written as DICOM files or as NIfTI images with BIDS sidecars.
+
+    Args:
+        options: see ``SimulateOptions``. Patients' and series' names and the files' identifiers come from the seed.
+        progress: told how far it is; may raise ``Cancelled``.
+
+    Returns:
+        ``SimulationResult``; ``save`` writes its folder, with the series under ``series`` and the truth in truth.csv.
+
+    Raises:
+        InputError: a bad setting.
+        DependencyError: DICOM needs pydicom.
+        Cancelled: by ``progress``.
+    """
+    from DeepMRILib.iap.simulated import result_of
+
+    started = time.perf_counter()
+    options = validate(SimulateOptions() if options is None else options)
+    if options.form == "dicom":
+        require("pydicom", "Writing DICOM files")
+    return result_of(list(simulated_series(options, progress)), options, started)

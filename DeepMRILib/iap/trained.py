@@ -1,4 +1,4 @@
-"""A trained network for acquisition parameters: what ``iap.train`` returns, a model's folder, and the network at work."""
+"""A trained network for acquisition parameters: what ``iap.train`` returns, its folder, and the network at work."""
 
 from __future__ import annotations
 
