@@ -23,7 +23,7 @@ FULL = "full"
 RANDOM = ("equispaced", "random", "variable_density", "poisson")
 """Baselines that are drawn."""
 PROBABILISTIC = "probabilistic"
-FEWEST_LINES = 4
+FEWEST_LINES, MOST_COUNTS = 4, 4
 WORDS = {
     "igs": "search (IGS)",
     "block": "best shifted block",
@@ -58,7 +58,10 @@ class Arm:
 
 
 def line_counts(pattern: Pattern, wanted: Sequence[int] = ()) -> list[int]:
-    """The numbers of lines to compare at: those wanted, or all of the pattern, a half, a quarter ... from 4 on.
+    """The numbers of lines to compare at: those wanted, or all of the pattern, a half, a quarter and an eighth.
+
+    Fewer than 4 lines are left out, unless the pattern has no more. Where its search compared other numbers (whole
+    echo trains, pairs), it is those.
 
     Raises:
         InputError: more than the pattern has.
@@ -69,12 +72,8 @@ def line_counts(pattern: Pattern, wanted: Sequence[int] = ()) -> list[int]:
     """
     if wanted:
         return sorted({pattern.count(lines=lines) for lines in wanted})
-    counts = {pattern.lines}
-    half = pattern.lines // 2
-    while half >= FEWEST_LINES:
-        counts.add(half)
-        half //= 2
-    return sorted(counts)
+    counts = {rung.lines for rung in pattern.rungs} or {pattern.lines // 2**halvings for halvings in range(MOST_COUNTS)}
+    return sorted({count for count in counts if count >= FEWEST_LINES} | {pattern.lines})
 
 
 def arms_of_pattern(

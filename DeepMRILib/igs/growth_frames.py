@@ -116,7 +116,8 @@ def title_of(pattern: Pattern, count: int) -> str:
     """
     size = pattern.encoding.size
     loss = pattern.losses[count - 1] if count <= len(pattern.losses) else None
-    words = f"{count} of {size} {pattern.encoding.word} · acceleration {size / count:.3g}"
+    acceleration = f"{size / count:{'.3g' if size < 1000 * count else '.0f'}}"
+    words = f"{count} of {size} {pattern.encoding.word} · acceleration {acceleration}"
     return words if loss is None else f"{words} · loss {loss:.3g}"
 
 

@@ -19,9 +19,13 @@ FLIPS = 10_000
 EXACT = 12
 """Up to this number of cases all their signs are tried."""
 INTERVAL_WORDS = (
-    f"Student's t over cases below {FEW} of them, else percentiles of {RESAMPLES} bootstrap samples of cases"
+    f"percentiles of {RESAMPLES} bootstrap samples of cases; below {FEW} and from {MANY} cases on Student's t "
+    "over cases"
 )
-TEST_WORDS = f"two-sided sign-flip test of the paired differences (all signs up to {EXACT} cases, else {FLIPS} random)"
+TEST_WORDS = (
+    f"two-sided sign-flip test of the paired differences (all signs up to {EXACT} cases, {FLIPS} random ones of more; "
+    f"from {MANY} cases on Student's t)"
+)
 AUC_WORDS = f"percentiles of {RESAMPLES} bootstrap samples of cases, paired; p from the share of them beyond 0"
 
 

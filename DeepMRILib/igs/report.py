@@ -9,7 +9,7 @@ import numpy as np
 from DeepMRILib.figures import Panel, montage
 from DeepMRILib.igs.growth_frames import frames_of, gif
 from DeepMRILib.igs.pattern import Pattern
-from DeepMRILib.igs.report_figures import data_in_words, growth_figure, legend_words
+from DeepMRILib.igs.report_figures import data_in_words, growth_figure, in_a_row, legend_words
 from DeepMRILib.igs.report_masks import masks_figure, order_figure, word_of
 from DeepMRILib.igs.report_testing import test_report
 from DeepMRILib.igs.result import AppliedPattern, ExportResult, PatternResult, SampleResult
@@ -82,7 +82,7 @@ def _recommended(pattern: Pattern) -> str:
     rung = pattern.rung()
     words = f"{word_of(kind)}"
     if kind == "block" and rung is not None and any(rung.block_shift):
-        words += f", its middle {' and '.join(f'{shift:+d}' for shift in rung.block_shift)} from DC"
+        words += f", its middle {in_a_row([f'{shift:+d}' if shift else 0 for shift in rung.block_shift])} from DC"
     return f"{words}, at {pattern.lines} {pattern.encoding.word}"
 
 
@@ -92,15 +92,11 @@ def _verdict(pattern: Pattern) -> str:
     won = {
         name: [str(rung.lines) for rung in pattern.rungs if rung.winner == name] for name in ("igs", "block", "centre")
     }
-    parts = [f"{word_of(name)} at {' and '.join(_listed(counts))}" for name, counts in won.items() if counts]
+    parts = [f"{word_of(name)} at {in_a_row(counts)}" for name, counts in won.items() if counts]
     return (
         f"Lowest loss: {'; '.join(parts)} {pattern.encoding.word}; of equal ones the simpler counts. A shifted block "
         "is what partial Fourier acquires. Whether the difference holds on other cases, a test tells (igs test)."
     )
-
-
-def _listed(counts: list[str]) -> list[str]:
-    return counts if len(counts) < 3 else [", ".join(counts[:-1]), counts[-1]]
 
 
 def _rivals(pattern: Pattern, count: int) -> dict[str, np.ndarray]:

@@ -13,6 +13,7 @@ from DeepMRILib.igs.arms import FULL
 from DeepMRILib.igs.growth_frames import color_of, gray, kspace_picture, painted, window_of
 from DeepMRILib.igs.report_masks import look_of, word_of
 from DeepMRILib.igs.result import Evaluation, PatternResult
+from DeepMRILib.igs.scoring import IMAGE
 from DeepMRILib.igs.viewing import as_seen, spacing_seen
 from DeepMRILib.plots import PURPOSE, dress, new_figure
 from DeepMRILib.report_style import INK, MUTED, RULE
@@ -44,7 +45,7 @@ def rows_of(result: Evaluation) -> list[dict[str, Any]]:
 
 
 def scores_figure(result: Evaluation, places: Sequence[tuple[str, str, str]]) -> Figure:
-    """Scores against lines, a point with its interval for each pattern; grey what all lines reach, dotted nothing.
+    """Scores against lines, a point with its interval for each pattern; dashed what all lines reach.
 
     Args:
         result: with its summary.
@@ -70,7 +71,7 @@ def scores_figure(result: Evaluation, places: Sequence[tuple[str, str, str]]) ->
         axes.set_xlabel(f"Number of {result.about['word']}", fontsize=9, color=INK)
     for axes in cells[len(places) :]:
         axes.set_axis_off()
-    _legend(figure, names)
+    _legend(figure, names, any(structure != IMAGE for structure, _, _ in places))
     return figure
 
 
@@ -88,21 +89,21 @@ def _draw_pattern(
 
 
 def _draw_reference(axes: Axes, rows: Sequence[Mapping[str, Any]]) -> None:
-    # of the image alone all lines are the truth itself: PSNR has no end there
-    if rows and not (rows[0]["structure"] == "image" and rows[0]["measure"] in ("psnr", "nmse")):
-        row = rows[0]
+    # of the image alone all lines are the truth itself
+    for row in (row for row in rows if row["structure"] != IMAGE):
         axes.axhline(row["mean"], color=MUTED, linewidth=1, linestyle="dashed", zorder=0)
         if np.isfinite(row["low"]):
             axes.axhspan(row["low"], row["high"], color=RULE, alpha=0.5, linewidth=0, zorder=0)
 
 
-def _legend(figure: Figure, names: Sequence[str]) -> None:
+def _legend(figure: Figure, names: Sequence[str], reference: bool) -> None:
     line = require("matplotlib.lines", PURPOSE).Line2D
     handles = []
     for name in names:
         color, marker = look_of(name)
         handles.append(line([], [], color=color, marker=marker, markersize=5.5, linewidth=1.3, label=word_of(name)))
-    handles.append(line([], [], color=MUTED, linewidth=1, linestyle="dashed", label=word_of(FULL)))
+    if reference:
+        handles.append(line([], [], color=MUTED, linewidth=1, linestyle="dashed", label=word_of(FULL)))
     style = {"loc": "outside lower center", "frameon": False, "fontsize": 9, "labelcolor": INK}
     figure.legend(handles=handles, ncols=min(len(handles), 5), **style)
 
@@ -164,6 +165,17 @@ def growth_figure(result: PatternResult) -> Figure:
         _show(grid[-1][2], gray(result.example, window) if labels is None else painted(result.example, labels, window),
               view, spacing, "")  # fmt: skip
     return figure
+
+
+def in_a_row(words: Sequence[Any]) -> str:
+    """A list in a sentence.
+
+    Example:
+        >>> in_a_row([4, 8, 16])
+        '4, 8 and 16'
+    """
+    words = [str(word) for word in words]
+    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
 
 
 def legend_words(names: Mapping[str, str]) -> str:

@@ -11,6 +11,7 @@ from DeepMRILib.igs.report_figures import (
     MEASURE_WORDS,
     data_in_words,
     examples_figure,
+    in_a_row,
     legend_words,
     rows_of,
     scores_figure,
@@ -32,7 +33,7 @@ def test_report(result: Evaluation) -> Report:
     report = Report("k-space patterns compared", f"{made.engine[0].upper()}{made.engine[1:]}.")
     report.facts(
         {
-            "Recommended": "; ".join(f"{word_of(name)} at {count}" for count, name in about["recommended"].items()),
+            "Recommended": ", ".join(_recommended(about["recommended"])) + f" {about['word']}",
             "Tested on": data_in_words(made.inputs),
             "Network": made.inputs["network"] or "none: images alone",
             "Intervals": f"{100 * made.options['interval']:g} %, {made.inputs['intervals']}",
@@ -51,11 +52,17 @@ def test_report(result: Evaluation) -> Report:
     report.figure(examples_figure(result), _examples_caption(result))
     report.section("The patterns")
     report.figure(
-        masks_figure(*_masks(result)), "What each acquires; of random patterns the first draw. ✓ recommended."
+        masks_figure(*masks_by_lines(result)), "What each acquires; of random patterns the first draw. ✓ recommended."
     )
     report.section("How it was made")
     report.facts({name: value for name, value in made.options.items() if value not in ("", (), [])})
     return report
+
+
+def _recommended(by_count: Mapping[str, str]) -> list[str]:
+    """Each pattern with the numbers of lines at which it is recommended."""
+    counts = {name: [count for count, other in by_count.items() if other == name] for name in by_count.values()}
+    return [f"{word_of(name)} at {in_a_row(at)}" for name, at in counts.items()]
 
 
 def _add_task(report: Report, result: Evaluation) -> None:
@@ -71,7 +78,7 @@ def _add_task(report: Report, result: Evaluation) -> None:
         places = [(main, "dice", f"Dice, {said}"), (main, "hd95", f"HD95 in mm, {said}")]
         more = [(name, "dice", f"Dice, {name}") for name in structures if name != main]
         places += more if len(more) <= 4 else []
-    report.figure(scores_figure(result, places), _scores_caption(result))
+    report.figure(scores_figure(result, places), _scores_caption(result, places[0][0]))
     for structure, measure, title in places[: 1 if result.about["task"] == "segmentation" else 2]:
         _add_tables(report, result, structure, measure, title)
     if len(structures) > 1:
@@ -89,7 +96,7 @@ def _add_images(report: Report, result: Evaluation) -> None:
     for structure in (RECONSTRUCTION, IMAGE) if network else (IMAGE,):
         report.section("Reconstructions by the network" if structure == RECONSTRUCTION else "Zero-filled images")
         places = [(structure, measure, MEASURE_WORDS[measure]) for measure in IMAGE_MEASURES]
-        report.figure(scores_figure(result, places), _scores_caption(result))
+        report.figure(scores_figure(result, places), _scores_caption(result, structure))
         for measure in IMAGE_MEASURES if result.about["task"] == "reconstruction" else ("ssim",):
             _add_tables(report, result, structure, measure, MEASURE_WORDS[measure], paired=measure == "ssim")
     report.text("Images are measured by case, with the highest true value as their range, as fastMRI does.")
@@ -97,10 +104,10 @@ def _add_images(report: Report, result: Evaluation) -> None:
         report.text("A pattern that serves a task may well give a worse image: compare with the section above.")
 
 
-def _scores_caption(result: Evaluation) -> str:
+def _scores_caption(result: Evaluation, structure: str) -> str:
     return (
         f"Means over cases with {100 * result.provenance.options['interval']:g} % intervals, at equal numbers of "
-        f"{result.about['word']}; dashed, all of them."
+        f"{result.about['word']}{'' if structure == IMAGE else '; dashed, all of them'}."
     )
 
 
@@ -179,7 +186,7 @@ def difference_table(rows: Sequence[Mapping[str, Any]], measure: str, word: str 
 def _interval(row: Mapping[str, Any], digits: int) -> str:
     low, high = row["difference_low"], row["difference_high"]
     if row["difference"] == low == high == 0:
-        return "equal in all cases"
+        return "none"
     return f"{low:+.{digits}f} to {high:+.{digits}f}" if math.isfinite(low) else "–"
 
 
@@ -219,7 +226,8 @@ def _examples_caption(result: Evaluation) -> str:
     return f"{words} The slice was chosen by its truth, not by its scores."
 
 
-def _masks(result: Evaluation) -> tuple[dict[str, dict[str, Any]], dict[str, str]]:
+def masks_by_lines(result: Evaluation) -> tuple[dict[str, dict[str, Any]], dict[str, str]]:
+    """The masks of each number of lines, under its title, and which is recommended there: for ``masks_figure``."""
     word = result.about["word"]
     columns: dict[str, dict[str, Any]] = {}
     for key, masks in result.masks.items():
