@@ -86,7 +86,7 @@ def _pixels(ordered: Stack) -> NDArray:
     places = [(frame, k, n) for n, volume in enumerate(ordered.volumes) for k, frame in enumerate(volume)]
     places.sort(key=lambda place: str(place[0].path))
     for path, group in itertools.groupby(places, key=lambda place: place[0].path):
-        stored = _stored(path)
+        stored = stored_pixels(path)
         for frame, k, n in group:
             if frame.index >= len(stored):
                 raise damaged(path, "DICOM", f"it has {len(stored)} images and describes more")
@@ -98,8 +98,13 @@ def _pixels(ordered: Stack) -> NDArray:
     return array
 
 
-def _stored(path: Path) -> NDArray:
-    """The stored values of a file, (frames, rows, columns)."""
+def stored_pixels(path: Path) -> NDArray:
+    """The stored values of a grey file, (frames, rows, columns), without slope and intercept.
+
+    Raises:
+        InputError: damaged.
+        DependencyError: compressed in a way that needs another package.
+    """
     pydicom = require("pydicom", PURPOSE)
     dataset: Any = read_dataset(path)
     if "TransferSyntaxUID" not in getattr(dataset, "file_meta", ()):

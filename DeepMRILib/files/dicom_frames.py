@@ -78,7 +78,7 @@ def frames_of(path: Path, dataset: Any) -> list[Frame]:
     Raises:
         InputError: in colour, without a place in space, or more voxels than the file can hold.
     """
-    _check_pixels(path, dataset)
+    check_pixels(path, dataset)
     image_type = [str(value).upper() for value in _several(dataset.get("ImageType"))]
     if "MOSAIC" in image_type:
         return _tiles(path, dataset)
@@ -97,7 +97,12 @@ def frames_of(path: Path, dataset: Any) -> list[Frame]:
     return [_frame(path, dataset, index, (group, *shared)) for index, group in enumerate(per_frame)]
 
 
-def _check_pixels(path: Path, dataset: Any) -> None:
+def check_pixels(path: Path, dataset: Any) -> None:
+    """Refuse colour, and more voxels than the file can hold.
+
+    Raises:
+        InputError: either.
+    """
     if int(dataset.get("SamplesPerPixel", 1) or 1) != 1:
         raise InputError(f"{path.name} is a colour image; a grey one, with one number for each pixel, was expected.")
     shape = [int(dataset.get(name, 1) or 0) for name in ("NumberOfFrames", "Rows", "Columns")]

@@ -1,0 +1,152 @@
+"""Headers of BIDS sidecars: JSON with times in seconds, beside a NIfTI image or alone."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from DeepMRILib.errors import DependencyError, InputError
+from DeepMRILib.files import nifti
+from DeepMRILib.files.paths import read_text
+from DeepMRILib.iap.header import Header
+from DeepMRILib.iap.header_values import values_of
+from DeepMRILib.iap.parameters import PARAMETERS
+
+LARGEST = 20_000_000
+"""Bytes of a sidecar: with slice times of long series, a few hundred kilobytes."""
+KEYS: dict[str, tuple[str, ...]] = {
+    parameter.name: tuple(dict.fromkeys(key for key in (parameter.bids, parameter.keyword) if key))
+    for parameter in PARAMETERS
+}
+"""Parameter to the keys under which sidecars have it: BIDS' own, else DICOM's."""
+_FREQUENCY, _PHASE = ("BaseResolution", "AcquisitionMatrixFE"), ("AcquisitionMatrixPE", "PhaseEncodingSteps")
+IMAGES = (".nii", ".nii.gz")
+
+
+def sidecar_of(image: Path) -> Path | None:
+    """The sidecar beside an image: scan.json of scan.nii.gz."""
+    path = image.with_name(f"{nifti.stem(image)}.json")
+    return path if path.is_file() else None
+
+
+def image_of(sidecar: Path) -> Path | None:
+    """The image beside a sidecar."""
+    found = (sidecar.with_name(sidecar.stem + suffix) for suffix in IMAGES)
+    return next((path for path in found if path.is_file()), None)
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """A sidecar's content.
+
+    Raises:
+        InputError: not readable, or no JSON object.
+    """
+    try:
+        content = json.loads(read_text(path, LARGEST))
+    except (ValueError, RecursionError) as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(f"{path.name} is not valid JSON. Give a BIDS sidecar as dcm2niix writes it.") from error
+    if not isinstance(content, dict):
+        raise InputError(f"{path.name} holds no JSON object. Give a BIDS sidecar as dcm2niix writes it.")
+    return content
+
+
+def header_of_sidecar(path: Path, *, image: Path | None = None) -> Header:
+    """What a sidecar says, and what the grid of its image adds: pixel spacing, field of view, distance of slices.
+
+    Raises:
+        InputError: not readable, not of MR, or without a single acquisition parameter.
+    """
+    content = read_json(path)
+    modality = str(content.get("Modality") or "MR").upper()
+    if modality != "MR":
+        raise InputError(f"{path.name} is of no MR image (its modality is {modality}). Give one of an MR series.")
+    raw = raw_of(content)
+    if not raw:
+        raise InputError(f"{path.name} holds no acquisition parameter. Give a BIDS sidecar of an MR series.")
+    image = image or image_of(path)
+    notes = _add_grid(raw, image)
+    values, odd = values_of(raw, seconds=True)
+    return Header(
+        values=values,
+        raw={name: text for name, text in raw.items() if name in values},
+        source=str(path),
+        kind="bids",
+        series=path.stem,
+        patient=subject_of(path),
+        description=str(content.get("SeriesDescription") or content.get("ProtocolName") or ""),
+        notes=(*notes, *odd),
+    )
+
+
+def header_of_image_alone(image: Path) -> Header:
+    """Of an image without a sidecar: nothing but its grid."""
+    raw: dict[str, str] = {}
+    notes = _add_grid(raw, image)
+    values, odd = values_of(raw)
+    what = f"There is no sidecar {nifti.stem(image)}.json beside the image: its header is not known."
+    return Header(values, raw, str(image), "none", nifti.stem(image), subject_of(image), notes=(what, *notes, *odd))
+
+
+def raw_of(content: Mapping[str, Any]) -> dict[str, str]:
+    """Parameter to text."""
+    raw: dict[str, str] = {}
+    for name, keys in KEYS.items():
+        found = next((content[key] for key in keys if key in content), None)
+        if found is not None:
+            raw[name] = as_text(found)
+    for name, keys in (("frequency_steps", _FREQUENCY), ("phase_steps", _PHASE)):
+        found = next((content[key] for key in keys if key in content), None)
+        if found is not None and "matrix" not in raw:
+            raw[name] = as_text(found)
+    if "frequency_steps" in raw and "phase_steps" in raw:
+        raw["matrix"] = f"{raw.pop('frequency_steps')}x{raw.pop('phase_steps')}"
+    raw.pop("frequency_steps", None)
+    raw.pop("phase_steps", None)
+    return raw
+
+
+def as_text(value: Any) -> str:
+    """A JSON value as DICOM would write it."""
+    if isinstance(value, (list, tuple)):
+        return "\\".join(as_text(entry) for entry in value)
+    return "" if value is None else str(value)
+
+
+def subject_of(path: Path) -> str:
+    """The BIDS subject in a path: sub-01 of sub-01/anat/sub-01_T1w.json; "" where there is none.
+
+    Example:
+        >>> subject_of(Path("study/sub-07/anat/sub-07_T1w.json"))
+        'sub-07'
+    """
+    found = re.findall(r"(?:^|[/\\_])(sub-[A-Za-z0-9]+)", path.as_posix())
+    return found[-1] if found else ""
+
+
+def _add_grid(raw: dict[str, str], image: Path | None) -> list[str]:
+    """Spacing and extent of the image itself, where the sidecar does not say."""
+    if image is None:
+        return []
+    try:
+        from nibabel import load
+        from nibabel.filebasedimages import ImageFileError
+        from nibabel.spatialimages import HeaderDataError
+    except ModuleNotFoundError:
+        return ["Without the Python package nibabel, spacing and field of view of the image are not known."]
+    try:
+        header = load(image).header
+        shape, zooms = header.get_data_shape(), [float(edge) for edge in header.get_zooms()]
+    except (ImageFileError, HeaderDataError, OSError, EOFError, ValueError, DependencyError) as error:
+        return [f"The image {image.name} beside the sidecar cannot be read ({str(error)[:80]})."]
+    if len(shape) >= 2 and min(zooms[:2]) > 0:
+        # Rows lie along j: the distance of rows is that of j
+        raw.setdefault("pixel_spacing", f"{zooms[1]:.6g}\\{zooms[0]:.6g}")
+        raw["rows"], raw["columns"] = str(shape[1]), str(shape[0])
+    if len(shape) >= 3 and shape[2] > 1 and zooms[2] > 0:
+        raw.setdefault("slice_spacing", f"{zooms[2]:.6g}")
+    return []
