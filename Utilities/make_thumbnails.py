@@ -140,4 +140,4 @@ if __name__ == "__main__":
     abdomen_phantom(ROOT / "IVIMFit" / "Resources" / "Icons" / "IVIMFitAbdomenPhantom.png")
     lesions(ROOT / "InteractiveSeg" / "Resources" / "Icons" / "InteractiveSegLesion.png")
     head_with_spaces(ROOT / "PVSSegment" / "Resources" / "Icons" / "PVSSegmentPhantom.png")
-    hearts(ROOT / "KSpaceIGS" / "Resources" / "Icons" / "KSpaceIGSHearts.png")
+    hearts(ROOT / "KSpaceIGS" / "Resources" / "Icons" / "KSpaceIGSHeart.png")

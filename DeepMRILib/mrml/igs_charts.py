@@ -29,6 +29,7 @@ WORDS = {
     "variable_density": "variable density",
 }
 """What patterns are called in charts and sentences; others by their own name."""
+FULL = "full"
 RIVALS = ("block", "centre")
 
 
@@ -55,11 +56,15 @@ def scoreChart(summary: Table, name: str, word: str, existing: Any = None) -> An
         word: what lines are called.
     """
     title, scores = chosenScores(summary)
+    full = scores.pop(FULL, {})
     curves = []
     for pattern, byLines in scores.items():
         lines = sorted(byLines)
         means = [byLines[n] for n in lines]
         curves.append((_line if len(lines) > 1 else _points)(patternWord(pattern), lines, means))
+    compared = [n for byLines in scores.values() for n in byLines]
+    if full and compared:  # as far as the others go: their differences would be lost beside all lines
+        curves.append(_line(patternWord(FULL), [min(compared), max(compared)], [*full.values()] * 2))
     return _chart(curves, name, word, title, existing)
 
 

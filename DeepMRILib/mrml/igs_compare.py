@@ -7,7 +7,7 @@ from typing import Any
 
 from DeepMRILib.igs.result import Evaluation
 from DeepMRILib.mrml.hierarchy import placeResult
-from DeepMRILib.mrml.igs_charts import chosenScores, patternWord, scoreChart
+from DeepMRILib.mrml.igs_charts import FULL, chosenScores, patternWord, scoreChart
 from DeepMRILib.mrml.igs_live import nameBeside
 from DeepMRILib.mrml.tables import tableNodeFromTable
 
@@ -52,6 +52,7 @@ def deliverComparison(
 def summary(result: Evaluation) -> str:
     """What the panel says when it is done: the scores at the fewest lines, the best pattern first."""
     title, scores = chosenScores(result.summary)
+    scores.pop(FULL, None)
     if not scores:
         return " ".join(("Compared; no score could be computed.", *result.provenance.notes))
     fewest = min(n for byLines in scores.values() for n in byLines)

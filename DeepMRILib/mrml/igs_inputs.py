@@ -11,11 +11,15 @@ import slicer.util
 
 from DeepMRILib.errors import InputError
 from DeepMRILib.mrml.frames import sampledNearest, transformBetween
+from DeepMRILib.mrml.hierarchy import sourceOf
 from DeepMRILib.mrml.nodes import isNode, nodeName
 from DeepMRILib.mrml.pvs_inputs import imageBeside, imageFromNode
 from DeepMRILib.mrml.segments import labelsFromSegmentation
 from DeepMRILib.mrml.volumes import volumeFromNode
 from DeepMRILib.volume import LabelVolume
+
+TRUTH = "DeepMRI.Truth"
+"""Attribute of segmentations that say what is where, and are no result."""
 
 
 def dataInputs(
@@ -106,6 +110,14 @@ def likelyImage() -> Any:
     nodes = slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode")
     plain = (node for node in nodes if node.GetClassName() == "vtkMRMLScalarVolumeNode" and node.GetImageData())
     return next((node for node in plain if not node.GetAttribute("DeepMRI.Map") and not _isPhase(node)), None)
+
+
+def companionsOf(imageNode: Any) -> tuple[Any, Any]:
+    """The labels and the phase that were made with an image, as sample data are; None where there are none."""
+    made = [node for node in slicer.util.getNodesByClass("vtkMRMLDisplayableNode") if sourceOf(node) is imageNode]
+    labels = (node for node in made if node.IsA("vtkMRMLSegmentationNode") and node.GetAttribute(TRUTH) is not None)
+    phases = (node for node in made if node.IsA("vtkMRMLScalarVolumeNode") and _isPhase(node))
+    return next(labels, None), next(phases, None)
 
 
 def _isPhase(node: Any) -> bool:

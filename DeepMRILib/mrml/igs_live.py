@@ -25,6 +25,7 @@ from DeepMRILib.mrml.display import showMap
 from DeepMRILib.mrml.hierarchy import placeResult
 from DeepMRILib.mrml.igs_inputs import dataInputs
 from DeepMRILib.mrml.igs_pictures import inSliceOf
+from DeepMRILib.mrml.igs_terms import coloursOf, termsOf
 from DeepMRILib.mrml.nodes import nodeName
 from DeepMRILib.mrml.segments import segmentationFromLabels
 from DeepMRILib.mrml.volumes import nodeFromVolume, volumeFromNode
@@ -137,11 +138,16 @@ def showSegmentation(labels: LabelVolume, names: Mapping[int, str], imageNode: A
     Args:
         names: of all its labels, those that it did not find too; others by their number.
     """
-    known = {label: names.get(label, labels.names.get(label, str(label))) for label in {*names, *labels.names}}
+    known = {label: names.get(label, labels.names.get(label, str(label))) for label in sorted({*names, *labels.names})}
     node = segmentationFromLabels(
-        labels, dict(sorted(known.items())), name=nameBeside(imageNode, "IGS segmentation"), existing=existing,
+        labels,
+        known,
+        coloursOf(known) if existing is None else None,
+        name=nameBeside(imageNode, "IGS segmentation"),
+        existing=existing,
         source=imageNode,
-    )  # fmt: skip
+        terminology=termsOf(known),
+    )
     placeResult(node, imageNode)
     return node
 

@@ -6,28 +6,17 @@ from dataclasses import dataclass
 from typing import Any
 
 from DeepMRILib.igs.sampling import SampleOptions, sample
-from DeepMRILib.mrml.codes import Code
 from DeepMRILib.mrml.display import showMap
 from DeepMRILib.mrml.hierarchy import placeBeside
+from DeepMRILib.mrml.igs_inputs import TRUTH
+from DeepMRILib.mrml.igs_terms import coloursOf, termsOf
 from DeepMRILib.mrml.segments import segmentationFromLabels
-from DeepMRILib.mrml.terminology import ANATOMY, terminologyEntry
 from DeepMRILib.mrml.volumes import nodeFromVolume
 
-SAMPLE_NAME = "KSpaceIGSHearts"
+SAMPLE_NAME = "KSpaceIGSHeart"
 SAMPLE = SampleOptions()
 SMALL = SampleOptions(cases=4, size=48)
 """For tests: made in a moment."""
-TERMS: dict[str, Code] = {
-    "myocardium": ("74281007", "SCT", "Myocardium"),
-    "left ventricle": ("87878005", "SCT", "Left ventricle of heart"),
-    "right ventricle": ("53085002", "SCT", "Right ventricle of heart"),
-    "brain": ("12738006", "SCT", "Brain"),
-}
-COLOURS = {
-    "myocardium": (0.95, 0.62, 0.35),
-    "left ventricle": (0.85, 0.25, 0.25),
-    "right ventricle": (0.25, 0.45, 0.85),
-}
 PI = 3.15
 
 
@@ -67,11 +56,12 @@ def sampleNodes(options: SampleOptions | None = None, name: str = SAMPLE_NAME) -
     labels = segmentationFromLabels(
         made.labels,
         names,
-        {label: COLOURS[text] for label, text in names.items() if text in COLOURS},
+        coloursOf(names),
         name=f"{name} labels",
         source=image,
-        terminology={label: terminologyEntry(ANATOMY, TERMS[text]) for label, text in names.items() if text in TERMS},
+        terminology=termsOf(names),
     )
+    labels.SetAttribute(TRUTH, SAMPLE_NAME)
     labels.GetDisplayNode().SetVisibility(False)
     phase = None
     if made.phase is not None:

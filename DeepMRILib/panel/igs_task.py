@@ -23,7 +23,7 @@ from DeepMRILib.errors import InputError
 from DeepMRILib.igs.options import DataOptions, FindOptions
 from DeepMRILib.igs.result import PatternResult
 from DeepMRILib.mrml import igs as nodes
-from DeepMRILib.mrml.igs_inputs import dataInputs, likelyImage
+from DeepMRILib.mrml.igs_inputs import companionsOf, dataInputs, likelyImage
 from DeepMRILib.mrml.igs_record import IGSNodes
 from DeepMRILib.mrml.nodes import isNode, nodeName
 from DeepMRILib.mrml.transaction import transaction
@@ -159,9 +159,11 @@ class IGSFindTask(JobTask):
         self.networks = NetworkChoice()
 
     def preselect(self, parameters: Any) -> None:
-        """Choose the first image."""
+        """Choose the first image, with the labels and the phase that came with it."""
         if parameters.inputVolume is None and not parameters.dataFolder:
-            parameters.inputVolume = likelyImage()
+            image = parameters.inputVolume = likelyImage()
+            if image is not None and parameters.labelsSegmentation is None and parameters.phaseVolume is None:
+                parameters.labelsSegmentation, parameters.phaseVolume = companionsOf(image)
 
     def missing(self, parameters: Any) -> str:
         """What the user still has to choose, and which choices do not go together."""

@@ -71,8 +71,8 @@ def evaluation() -> Evaluation:
     rows = [
         {"pattern": name, "lines": lines, "structure": structure, "measure": measure, "mean": mean + 0.01 * lines,
          "low": mean - 0.1, "high": mean + 0.1, "cases": 3}
-        for name, mean in (("recommended", 0.7), ("centre", 0.6), ("variable_density", 0.4))
-        for lines in (3, 6)
+        for name, mean in (("full", 0.8), ("igs", 0.7), ("centre", 0.6), ("variable_density", 0.4))
+        for lines in ((3, 6) if name != "full" else (16,))
         for structure in ("left block", "right block", "mean")
         for measure in ("dice", "hd95")
     ]  # fmt: skip

@@ -214,19 +214,21 @@ def test_neither_results_nor_phases_are_taken_for_the_image(scene) -> None:
 
 def test_a_comparison_leaves_tables_and_a_chart(image) -> None:
     made = igs_compare.deliverComparison(samples.evaluation(), image)
-    assert made.summaryTable.GetNumberOfRows() == 36
+    assert made.summaryTable.GetNumberOfRows() == 42
     assert made.scoresTable.GetNumberOfRows() == 1
-    assert [series.GetName() for series in seriesOf(made.scoreChart)] == ["recommended", "centre", "variable density"]
+    drawn = [series.GetName() for series in seriesOf(made.scoreChart)]
+    assert drawn == ["search", "centre", "variable density", "all lines"]
     assert made.scoreChart.GetYAxisTitle() == "Dice"
     (table,) = tablesOf(made.scoreChart)
-    column = table.GetTable().GetColumnByName("recommended")
-    assert [column.GetValue(n) for n in range(2)] == pytest.approx([0.73, 0.76])
+    for name, wanted in (("search", [0.73, 0.76]), ("all lines", [0.96, 0.96]), ("all lines: x", [3, 6])):
+        column = table.GetTable().GetColumnByName(name)
+        assert [column.GetValue(n) for n in range(2)] == pytest.approx(wanted)
     before = countNodes(slicer.mrmlScene)
     assert igs_compare.deliverComparison(samples.evaluation(), image, made) == made
     assert countNodes(slicer.mrmlScene) == before
     assert all(sourceOf(node) is image for node in vars(made).values())
     text = igs_compare.summary(samples.evaluation())
-    assert text == "Dice at 3: recommended 0.730, centre 0.630, variable density 0.430. Few cases."
+    assert text == "Dice at 3: search 0.730, centre 0.630, variable density 0.430. Few cases."
 
 
 def test_the_sample_is_hearts_with_their_labels_and_phase(scene) -> None:

@@ -327,12 +327,14 @@ def test_the_sample_data_are_hearts_with_labels_and_phase(load_module, monkeypat
     monkeypatch.setattr(igs_sample, "SAMPLE", igs_sample.SMALL)
     loaded = load_module("KSpaceIGS")
     slicerapp.emit_startup_completed()
-    (source,) = (one for one in slicer.modules.sampleDataSources["DeepMRI"] if one.sampleName == "KSpaceIGSHearts")
+    (source,) = (one for one in slicer.modules.sampleDataSources["DeepMRI"] if one.sampleName == "KSpaceIGSHeart")
     assert Path(source.thumbnailFileName).is_file()
-    pressButton("KSpaceIGSHearts")
+    pressButton("KSpaceIGSHeart")
     loaded.enter()
-    assert loaded.logic.getParameterNode().inputVolume.GetName() == "KSpaceIGSHearts"
-    assert slicer.util.getNode("KSpaceIGSHearts labels").GetSegmentation().GetNumberOfSegments() == 3
+    parameters = loaded.logic.getParameterNode()
+    chosen = (parameters.inputVolume, parameters.labelsSegmentation, parameters.phaseVolume)
+    assert [node.GetName() for node in chosen] == ["KSpaceIGSHeart", "KSpaceIGSHeart labels", "KSpaceIGSHeart phase"]
+    assert slicer.util.getNode("KSpaceIGSHeart labels").GetSegmentation().GetNumberOfSegments() == 3
 
 
 def test_the_consoles_door(panel) -> None:
