@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from DeepMRILib import device as devices
+from DeepMRILib.errors import InputError
 from DeepMRILib.igs.arms import (
     FULL,
     WORDS,
@@ -75,6 +76,8 @@ def evaluate(
         ('centre', 8, 4.0, True, 'image')
     """
     started = time.perf_counter()
+    if not isinstance(dataset, SliceDataset):
+        raise InputError(f"Patterns are compared on a SliceDataset; this is of type {type(dataset).__name__}.")
     options = validate(TestOptions() if options is None else options)
     arms, encoding = arms_of_masks(patterns, dataset, lines, (axis, second_axis))
     check_fit(encoding, max(len(arm.masks) for arm in arms), dataset)

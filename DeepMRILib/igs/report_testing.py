@@ -163,7 +163,7 @@ def _with_interval(row: Mapping[str, Any] | None, measure: str) -> str:
     check = " ✓" if row["recommended"] else ""
     if not math.isfinite(row["low"]):
         return f"{row['mean']:.{digits}f}{check}"
-    return f"{row['mean']:.{digits}f} ({row['low']:.{digits}f} to {row['high']:.{digits}f}){check}"
+    return f"{row['mean']:.{digits}f} ({row['low']:.{digits}f}–{row['high']:.{digits}f}){check}"
 
 
 def difference_table(rows: Sequence[Mapping[str, Any]], measure: str, word: str = "lines") -> Table:

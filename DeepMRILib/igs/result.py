@@ -50,7 +50,7 @@ class PatternResult(Result):
     def write_files(self, folder: Path) -> None:
         """Also pattern.json, and the animation growth.gif where matplotlib is installed."""
         self.pattern.save(folder / FILE)
-        if find_spec("matplotlib") is not None:
+        if len(self.growth) and find_spec("matplotlib") is not None:
             from DeepMRILib.igs.growth_frames import frames_of, write_gif
 
             write_gif(folder / GIF, frames_of(self))

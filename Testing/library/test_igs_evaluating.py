@@ -265,6 +265,8 @@ def test_bad_input_is_refused_with_a_sentence(tmp_path: Path) -> None:
     data = ring_phantom(4, 32)
     with pytest.raises(InputError, match="nothing to compare"):
         evaluate(data, None, {})
+    with pytest.raises(InputError, match="type ndarray"):
+        evaluate(data.images, None, {"centre": np.ones(32)})  # type: ignore[arg-type]
     with pytest.raises(InputError, match=r"mask short has shape \(16,\); expected \(32,\)"):
         evaluate(data, None, {"short": np.ones(16)})
     with pytest.raises(InputError, match="48 lines, and the images have 32"):

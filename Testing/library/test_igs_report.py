@@ -61,7 +61,7 @@ def test_without_rivals_there_is_nothing_to_choose(hearts: igs.SliceDataset) -> 
 def test_a_comparison_has_the_numbers_of_the_summary(tested: igs.Evaluation) -> None:
     page = Page(reports.test_report(tested).html())
     rows = [row for row in rows_of(tested) if (row["measure"], row["pattern"], row["lines"]) == ("ssim", "random", 8)]
-    assert f"{rows[0]['mean']:.3f} ({rows[0]['low']:.3f} to {rows[0]['high']:.3f})" in page.words
+    assert f"{rows[0]['mean']:.3f} ({rows[0]['low']:.3f}–{rows[0]['high']:.3f})" in page.words
     assert f"{rows[0]['difference']:+.3f}" in page.words
     assert "very slices" in page.words
     assert "sign-flip" in page.words
