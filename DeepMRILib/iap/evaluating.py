@@ -68,7 +68,7 @@ class _Case:
 
 def evaluate(
     model: Path | str | Model | TrainedModel,
-    data: SliceSet | Path | str,
+    folder: SliceSet | Path | str,
     options: EvaluateOptions | None = None,
     *,
     table: Path | None = None,
@@ -82,7 +82,7 @@ def evaluate(
 
     Args:
         model: a model's folder or name, the published checkpoint's file, or a network in memory.
-        data: a folder of series (DICOM, or NIfTI with sidecars), or slices in memory, none of which it was trained on.
+        folder: a folder of series (DICOM, or NIfTI with sidecars) that it was not trained on, or slices in memory.
         options: see ``EvaluateOptions``.
         table: a CSV file that overrules headers; see ``labelled.labelled``.
         progress: told how far it is; may raise ``Cancelled``.
@@ -95,7 +95,7 @@ def evaluate(
     started = time.perf_counter()
     options = validate(EvaluateOptions() if options is None else options)
     network = _opened(model, options)
-    found, unread = labelled(data, table=table, slices=options.slices, progress=part(progress, 0.0, 0.3))
+    found, unread = labelled(folder, table=table, slices=options.slices, progress=part(progress, 0.0, 0.3))
     cases = _cases(network, found, options, part(progress, 0.3, 1.0))
     if not cases:
         told = ", ".join(head.parameter for head in network.layout.heads)

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
-from DeepMRILib.errors import DeepMRIError, InputError
+from DeepMRILib.errors import InputError
 from DeepMRILib.iap.heads import known
 from DeepMRILib.iap.parameters import BY_NAME, Value
 from DeepMRILib.iap.sliceset import SliceSet
 from DeepMRILib.iap.splitting import spread_slices
-from DeepMRILib.progress import Progress, silent
+from DeepMRILib.progress import Progress, part, silent
 from DeepMRILib.tables import Table
+
+if TYPE_CHECKING:
+    from DeepMRILib.iap.series import SeriesPlace
 
 KEYS = ("series", "file", "path")
 """Columns of a table that say which series a row is of."""
@@ -27,8 +33,8 @@ def labelled(
 
     Args:
         data: slices, or a folder of series (DICOM in any order, or NIfTI with sidecars).
-        table: a CSV file with a column ``series``, ``file`` or ``path`` (the series' UID or name, or the end of its
-            path), columns named as parameters, and, if wished, ``patient``; what it says overrules headers.
+        table: a CSV file with a column ``series``, ``file`` or ``path`` (the series' UID, its name below the folder, or
+            the end of its path), columns named as parameters, and perhaps ``patient``; what it says overrules headers.
         slices: of each series, spread over its middle; 0 takes all.
         progress: told how far it is.
 
@@ -70,8 +76,9 @@ def overruled(found: SliceSet, rows: Mapping[str, Mapping[str, str]]) -> SliceSe
     Raises:
         InputError: no row is of one of the series, or a number is none.
     """
-    sources = found.extra.get("source", found.series)
-    matched = [_row_of(str(name), str(source), rows) for name, source in zip(found.series, sources, strict=True)]
+    nothing = np.full(len(found), "")
+    called = zip(found.series, found.extra.get("uid", nothing), found.extra.get("source", nothing), strict=True)
+    matched = [_row_of([str(one) for one in names], rows) for names in called]
     if not any(matched):
         raise InputError(f"No row of the table names one of the series, such as {found.series[0]}.")
     values = {name: list(entries) for name, entries in found.values.items()}
@@ -86,11 +93,13 @@ def overruled(found: SliceSet, rows: Mapping[str, Mapping[str, str]]) -> SliceSe
     return SliceSet(found.slices, values, found.series, np.array(patients), found.notes, found.extra)
 
 
-def _row_of(name: str, source: str, rows: Mapping[str, Mapping[str, str]]) -> Mapping[str, str] | None:
-    if name in rows:
-        return rows[name]
-    path = Path(source).as_posix()
-    return next((row for key, row in rows.items() if key and (path == key or path.endswith(f"/{key}"))), None)
+def _row_of(names: Sequence[str], rows: Mapping[str, Mapping[str, str]]) -> Mapping[str, str] | None:
+    """The row of a series: by its name, its UID, or the end of its path."""
+    for name in names:
+        if name in rows:
+            return rows[name]
+    path = Path(names[-1]).as_posix()
+    return next((row for key, row in rows.items() if key and path.endswith(f"/{key}")), None)
 
 
 def _value(name: str, text: str) -> Value:
@@ -105,29 +114,41 @@ def _value(name: str, text: str) -> Value:
 def _of_folder(folder: Path, slices: int, progress: Progress) -> tuple[SliceSet, Table]:
     from DeepMRILib.iap.series import find_series, read_series
 
-    places = find_series(folder)
-    images: list[np.ndarray] = []
-    entries: list[dict[str, Value]] = []
-    names, patients, sources, unread = [], [], [], []
-    for number, place in enumerate(places):
-        progress(number / max(len(places), 1), f"Reading series {number + 1} of {len(places)}")
+    found = find_series(folder, progress=part(progress, 0.0, 0.3))
+    unread = [{"path": str(one.path), "reason": one.reason} for one in found.unread]
+    gathered = _Gathered()
+    for number, place in enumerate(found):
+        progress(0.3 + 0.7 * number / len(found), f"Reading series {number + 1} of {len(found)}")
         try:
-            one = read_series(place)
-        except DeepMRIError as error:
-            unread.append({"path": str(place), "reason": str(error)})
-            continue
-        header = one.header
-        name = header.series or str(place)
-        kept = spread_slices(np.full(len(one.slices), name), slices)
-        images += [np.asarray(one.slices[row]) for row in kept]
-        entries += [dict(header.values)] * len(kept)
-        names += [name] * len(kept)
-        patients += [header.patient or f"unnamed {name}"] * len(kept)
-        sources += [header.source] * len(kept)
-    if not images:
-        reason = f" The first: {unread[0]['reason']}" if unread else ""
-        raise InputError(f"No series could be read in {folder}.{reason} Give a folder of DICOM series or NIfTI images.")
-    values = {name: [entry.get(name) for entry in entries] for name in BY_NAME}
-    values = {name: column for name, column in values.items() if any(known(one) for one in column)}
-    found = SliceSet(images, values, np.array(names), np.array(patients), extra={"source": np.array(sources)})
-    return found, Table.from_rows(unread) if unread else Table({"path": [], "reason": []})
+            gathered.add(place, read_series(place, most=slices).slices)
+        except InputError as error:
+            unread.append({"path": place.name, "reason": str(error)})
+    if not gathered.images:
+        reason = f" The first that was left out: {unread[0]['reason']}" if unread else ""
+        raise InputError(f"No series could be read in {folder}. Give a folder of DICOM series or NIfTI images.{reason}")
+    return gathered.slice_set(), Table({name: [row[name] for row in unread] for name in ("path", "reason")})
+
+
+@dataclass
+class _Gathered:
+    """The slices of a folder's series so far."""
+
+    images: list[NDArray] = field(default_factory=list)
+    places: list[SeriesPlace] = field(default_factory=list)
+
+    def add(self, place: SeriesPlace, slices: Sequence[NDArray]) -> None:
+        self.images += slices
+        self.places += [place] * len(slices)
+
+    def slice_set(self) -> SliceSet:
+        values = {name: [place.header.values.get(name) for place in self.places] for name in BY_NAME}
+        return SliceSet(
+            self.images,
+            {name: column for name, column in values.items() if any(known(one) for one in column)},
+            series=np.array([place.name for place in self.places]),
+            patients=np.array([place.patient for place in self.places]),
+            extra={
+                "source": np.array([str(place.path) for place in self.places]),
+                "uid": np.array([place.header.series for place in self.places]),
+            },
+        )

@@ -45,7 +45,8 @@ def r2(truth: ArrayLike, told: ArrayLike) -> float | None:
     """1 - squared error / variance: 0 for who always says the mean. None where nothing varies."""
     truth, told = np.asarray(truth, float), np.asarray(told, float)
     variance = float(truth.var())
-    return 1 - float(np.mean((truth - told) ** 2)) / variance if variance > 0 else None
+    varies = variance > 1e-12 * max(float(np.mean(truth**2)), 1e-12)
+    return 1 - float(np.mean((truth - told) ** 2)) / variance if varies else None
 
 
 def rmse(truth: ArrayLike, told: ArrayLike) -> float:

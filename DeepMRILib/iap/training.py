@@ -15,7 +15,7 @@ from DeepMRILib.progress import Progress
 
 
 def train(
-    data: SliceSet | Path | str,
+    folder: SliceSet | Path | str,
     options: TrainOptions | None = None,
     *,
     table: Path | None = None,
@@ -29,7 +29,7 @@ def train(
     best. On the third, temperatures, sets and intervals, and the limit of what is outside, are made.
 
     Args:
-        data: a folder of series (DICOM, or NIfTI with BIDS sidecars), or slices in memory.
+        folder: a folder of series (DICOM, or NIfTI with BIDS sidecars), or slices in memory.
         options: see ``TrainOptions``. ``options.parameters`` is a JSON file with a list of parameters: names, or
             entries as ``heads.planned_heads`` says.
         table: a CSV file that overrules headers; see ``labelled.labelled``.
@@ -52,4 +52,4 @@ def train(
     require("safetensors", "Keeping a network")
     from DeepMRILib.iap.train_iap import trained
 
-    return trained(data, options, table, progress, started)
+    return trained(folder, options, table, progress, started)
