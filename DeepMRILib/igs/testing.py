@@ -59,6 +59,8 @@ def test(
     """
     started = time.perf_counter()
     options = validate(TestOptions() if options is None else options)
+    if options.finetune_epochs and network is None:
+        raise InputError("To adapt networks to patterns, a network is needed. Give one, or 0 finetune_epochs.")
     pattern = _pattern(pattern)
     counts = line_counts(pattern, options.lines)
     given = {"labels": labels, "phase": phase}
@@ -73,8 +75,6 @@ def test(
         seconds["probabilistic"] = time.perf_counter() - started - seconds["read"]
     arms, recommended, notes = arms_of_pattern(pattern, counts, options, learned)
     if options.finetune_epochs:
-        if opened is None:
-            raise InputError("To adapt networks to patterns, a network is needed. Give one, or 0 finetune_epochs.")
         begun = time.perf_counter()
         train = read_dataset(data, replace(options, part="train"), **given)
         arms = _adapted(arms, opened, train, pattern.encoding, options, progress=part(progress, 0.3, 0.8))
