@@ -88,7 +88,8 @@ def _with_layout(layout: Layout, options: DataOptions) -> Found:
 
     sources = [Source(case.case, case.name, reader(case), case.kind) for case in layout.cases]
     count = len({source.case for source in sources})
-    note = f"The folder was read as {layout.title}: {len(sources)} images of {count} cases."
+    images = "1 image" if len(sources) == 1 else f"{len(sources)} images"
+    note = f"The folder was read as {layout.title}: {images} of {count} case{'s' * (count != 1)}."
     return Found(sources, (note, *layout.notes))
 
 

@@ -45,13 +45,19 @@ def rows_of(result: Evaluation) -> list[dict[str, Any]]:
 
 
 def scores_figure(result: Evaluation, places: Sequence[tuple[str, str, str]]) -> Figure:
-    """Scores against lines, a point with its interval for each pattern; dashed what all lines reach.
+    """Scores against lines; see ``scores_of_rows``."""
+    return scores_of_rows(rows_of(result), places, result.about["word"])
+
+
+def scores_of_rows(rows: Sequence[Mapping[str, Any]], places: Sequence[tuple[str, str, str]], word: str) -> Figure:
+    """Scores against lines, a point with its interval for each pattern; grey what all lines reach, dotted nothing.
 
     Args:
-        result: with its summary.
+        rows: of a summary.
         places: of each plot its structure, its measure and its title.
+        word: what the lines are called.
     """
-    rows = [row for row in rows_of(result) if np.isfinite(row["mean"])]
+    rows = [row for row in rows if np.isfinite(row["mean"])]
     counts = sorted({row["lines"] for row in rows if row["pattern"] != FULL})
     names = list(dict.fromkeys(row["pattern"] for row in rows if row["pattern"] != FULL))
     columns = min(len(places), 3)
@@ -68,7 +74,7 @@ def scores_figure(result: Evaluation, places: Sequence[tuple[str, str, str]]) ->
         axes.set_title(title, fontsize=10, fontweight="bold", color=INK)
         axes.set_xticks(range(len(counts)), [str(count) for count in counts])
         axes.set_xlim(-0.5, len(counts) - 0.5)
-        axes.set_xlabel(f"Number of {result.about['word']}", fontsize=9, color=INK)
+        axes.set_xlabel(f"Number of {word}", fontsize=9, color=INK)
     for axes in cells[len(places) :]:
         axes.set_axis_off()
     _legend(figure, names, any(structure != IMAGE for structure, _, _ in places))
