@@ -20,7 +20,7 @@ from DeepMRILib.iap.subjects_anatomy import DRAWN
 from DeepMRILib.iap.tissues import FAT, INDEX, Factors, properties
 
 SMALL = SimulateOptions(subjects=3, series=2, slices=2, size=48, seed=5)
-SPIN_ECHO = Protocol("SE", 0, 1.5, 500, 10, 0, 90, False, False, 300, 5, 250, 96, "HFS")  # noqa: FBT003
+SPIN_ECHO = Protocol("SE", 0, 1.5, 500, 10, 0, 90, False, False, 300, 5, 250, 96, "HFS")
 
 
 def a_subject(anatomy: str = "head", seed: int = 3) -> Subject:
