@@ -35,7 +35,7 @@ class SimulateOptions:
         "full", "Whether the written headers say all, lack some entries, or some are wrong"
     )
     form: Literal["dicom", "bids"] = option("dicom", "What is written: DICOM files, or NIfTI with BIDS sidecars")
-    seed: int = option(0, "Seed of all random numbers", range=(0, 2**32 - 1))
+    seed: int = option(0, "Seed of all random numbers", range=(0, 2**31 - 1))
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class TrainOptions:
     calibration: float = option(
         0.2, "Fraction of the patients on which probabilities and intervals are calibrated", range=(0.02, 0.5)
     )
-    seed: int = option(0, "Seed of all random numbers", range=(0, 2**32 - 1))
+    seed: int = option(0, "Seed of all random numbers", range=(0, 2**31 - 1))
     device: Device = option("auto", "Where to compute", advanced=True)
     checkpoint: str = option(
         "", "File from which a stopped training goes on; empty keeps none", advanced=True, label="Checkpoint file"
