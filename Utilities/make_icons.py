@@ -148,12 +148,28 @@ def draw_kspace_igs(axes: Axes) -> None:
     axes.plot([0.69, 0.69], [0.14, 0.86], color=ORANGE, lw=4.6, zorder=6)  # the newest
 
 
+def draw_iap_predict(axes: Axes) -> None:
+    """A slice of the head, and what it says of three parameters: two as in the header, one not."""
+    axes.fill(*outline((0.33, 0.5), (0.235, 0.30), (0, 0.015)).T, color=PALE, lw=0)
+    axes.fill(*outline((0.33, 0.5), (0.21, 0.275), (0, 0.015)).T, color=NIGHT, lw=0)
+    axes.fill(*outline((0.33, 0.5), (0.188, 0.25), (0, 0.02, 0, 0, 0, 0, 0, 0, 0, 0, 0.022)).T, color=TISSUE, lw=0)
+    for side in (-1, 1):
+        axes.fill(*outline((0.33 + 0.05 * side, 0.51), (0.025, 0.075), (0.3,)).T, color=NIGHT, lw=0)
+    for y, same in ((0.74, True), (0.5, False), (0.26, True)):
+        color = TEAL if same else ORANGE
+        for offset in (-0.042, 0.042):
+            axes.plot([0.65, 0.87], [y + offset, y + offset], color=color, lw=5.5, solid_capstyle="round", zorder=6)
+        if not same:
+            axes.plot([0.70, 0.82], [y - 0.105, y + 0.105], color=color, lw=5.5, solid_capstyle="round", zorder=6)
+
+
 ICONS: dict[str, Callable[[Axes], None]] = {
     "DeepMRI.png": draw_deep_mri,
     "IVIMFit/Resources/Icons/IVIMFit.png": draw_ivim_fit,
     "InteractiveSeg/Resources/Icons/InteractiveSeg.png": draw_interactive_seg,
     "PVSSegment/Resources/Icons/PVSSegment.png": draw_pvs_segment,
     "KSpaceIGS/Resources/Icons/KSpaceIGS.png": draw_kspace_igs,
+    "IAPPredict/Resources/Icons/IAPPredict.png": draw_iap_predict,
 }
 
 

@@ -11,6 +11,10 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from DeepMRILib.figures import Panel, oriented
+from DeepMRILib.iap.options_network import SimulateOptions
+from DeepMRILib.iap.protocols import Family
+from DeepMRILib.iap.simulating import one_series
+from DeepMRILib.iap.subjects import draw_subject
 from DeepMRILib.igs.sampling import SampleOptions, sample
 from DeepMRILib.interactive.phantom import lesion_phantom
 from DeepMRILib.ivim.phantom import PhantomOptions, make_phantom
@@ -103,6 +107,29 @@ def hearts(target: Path) -> None:
     figure.savefig(target, dpi=100, facecolor="black")
 
 
+def one_head_three_ways(target: Path) -> None:
+    """One simulated head as spin echo, gradient echo and inversion recovery, with what each says of itself."""
+    from matplotlib.figure import Figure
+
+    options = SimulateOptions(size=192, slices=1)
+    random = np.random.default_rng(11)
+    subject = next(one for one in iter(lambda: draw_subject(random, 0.05), None) if one.anatomy == "head")
+    figure = Figure(figsize=(WIDTH / 100, HEIGHT / 100), facecolor="black")
+    places: dict[Family, tuple[float, float, float, float]] = {
+        "SE": (0, 0.42, 1, 0.58), "GRE": (0, 0, 0.5, 0.42), "IR": (0.5, 0, 0.5, 0.42),
+    }  # fmt: skip
+    for family, place in places.items():
+        series = one_series(subject, family, options, random, name=f"SIM-{family}", patient="SIM")
+        picture = series.slices[0]
+        axes = figure.add_axes(place)
+        axes.imshow(picture, cmap="gray", vmin=0, vmax=float(np.percentile(picture, 99.7)), interpolation="bilinear")
+        axes.set_axis_off()
+        drawn = series.protocol
+        text = f"TR {drawn.tr:.0f}  TE {drawn.te:.0f}  {drawn.field:g} T"
+        axes.text(0.03, 0.95, text, transform=axes.transAxes, color="#2ec4b6", fontsize=7, va="top")
+    figure.savefig(target, dpi=100, facecolor="black")
+
+
 def _extremes(rows: np.ndarray, columns: np.ndarray) -> list[tuple[float, float]]:
     """A little inside the outermost pixels on four sides."""
     middle = np.array([rows.mean(), columns.mean()])
@@ -141,3 +168,4 @@ if __name__ == "__main__":
     lesions(ROOT / "InteractiveSeg" / "Resources" / "Icons" / "InteractiveSegLesion.png")
     head_with_spaces(ROOT / "PVSSegment" / "Resources" / "Icons" / "PVSSegmentPhantom.png")
     hearts(ROOT / "KSpaceIGS" / "Resources" / "Icons" / "KSpaceIGSHeart.png")
+    one_head_three_ways(ROOT / "IAPPredict" / "Resources" / "Icons" / "IAPPredictSeries.png")

@@ -48,7 +48,7 @@ def sidecarBValues(node: slicer.vtkMRMLNode | None) -> Found:
 def _kept(image: Path) -> Found:
     entry = _entries.get(image)
     if entry is None or entry.stamp != _stamp(image, entry.path):
-        path = bvalueFiles.sidecar(image, _stem(image), bvalueFiles.B_VALUE_SIDECARS)
+        path = bvalueFiles.sidecar(image, stem(image), bvalueFiles.B_VALUE_SIDECARS)
         # Taken before reading: what is written meanwhile has another stamp.
         entry = _Entry(stamp=_stamp(image, path), path=path, found=_read(path))
         _entries.pop(image, None)
@@ -88,7 +88,7 @@ def _isSettled(stamp: _Stamp) -> bool:
     return all(part is not None and time.time() - part[0] / 1e9 > SETTLED_S for part in stamp)
 
 
-def _stem(path: Path) -> str:
+def stem(path: Path) -> str:
     """The name without .nii.gz, .seq.nrrd and the like."""
     name = path.name.removesuffix(".gz")
     for suffix in (".nii", ".nrrd", ".nhdr", ".mha", ".mhd"):
