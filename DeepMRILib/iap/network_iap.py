@@ -17,6 +17,15 @@ from torch.nn import functional
 
 from DeepMRILib.iap.slice_cues import CUES, cues, scaled, square
 
+REGIONS = 16
+"""Into how many parts a slice is divided."""
+JOINED = 24
+"""Features of all stages joined at half the images' resolution."""
+MEASURED = ("mean", "mean logarithm", "logarithm of the mean", "of the spread", "of that between neighbours")
+"""Of the grey values of each region."""
+DARK = 0.02
+"""Added before a logarithm is taken: about the noise."""
+
 
 def prepared(slices: Sequence[NDArray], size: int) -> tuple[torch.Tensor, torch.Tensor]:
     """Images (n, 1, size, size) and cues (n, 3) of slices of any shapes; see ``slice_cues``.
@@ -55,8 +64,10 @@ class Block(nn.Module):
 class IAPNetwork(nn.Module):
     """All heads' outputs of slices.
 
-    The first convolution sees four neighbouring pixels as four channels of half the resolution: as much as at full
-    resolution, noise and ringing too, at a quarter of the time.
+    The first convolution sees four neighbouring pixels as channels of half the resolution: as much as at full
+    resolution, noise and ringing too, at a quarter of the time. Contrast is what tells of times and angles: so the
+    network divides each slice into regions of its own making, as tissues would be, and its heads see each region's grey
+    values, their spread and their logarithms, beside the mean of each stage's features.
 
     Args:
         channels: features of the stages, the first at half the images' resolution, each later one at half of that.
@@ -64,28 +75,40 @@ class IAPNetwork(nn.Module):
         hidden: features between what was seen and the heads.
     """
 
-    def __init__(self, channels: Sequence[int], outputs: int, hidden: int = 192) -> None:
+    def __init__(self, channels: Sequence[int], outputs: int, hidden: int = 256) -> None:
         super().__init__()
         self.stem = nn.Sequential(
-            nn.PixelUnshuffle(2),
-            nn.Conv2d(4, channels[0], 3, padding=1, bias=False),
-            nn.BatchNorm2d(channels[0]),
-            nn.ReLU(inplace=True),
+            nn.Conv2d(8, channels[0], 3, padding=1, bias=False), nn.BatchNorm2d(channels[0]), nn.ReLU(inplace=True)
         )
         self.stages = nn.ModuleList(Block(*pair) for pair in itertools.pairwise(channels))
-        seen = sum(channels) + len(CUES)
-        self.hidden = nn.Sequential(nn.Linear(seen, hidden), nn.ReLU(inplace=True), nn.Dropout(0.1))
+        self.sides = nn.ModuleList(nn.Conv2d(width, JOINED, 1) for width in channels)
+        self.regions = nn.Conv2d(JOINED, REGIONS, 1)
+        seen = sum(channels) + REGIONS * (JOINED + len(MEASURED) + 1) + len(CUES)
+        self.levelled = nn.BatchNorm1d(seen)
+        self.hidden = nn.Sequential(
+            nn.Dropout(0.05),
+            nn.Linear(seen, hidden),
+            nn.ReLU(inplace=True),
+            nn.Dropout(0.1),
+            nn.Linear(hidden, hidden),
+            nn.ReLU(inplace=True),
+        )
         self.heads = nn.Linear(hidden, outputs)
 
     def features(self, images: torch.Tensor, told: torch.Tensor) -> torch.Tensor:
-        """(n, f): the mean of each feature of each depth, and the cues."""
+        """(n, f): the mean of each feature of each stage, what was measured in each region, and the cues."""
         rows, columns = images.shape[-2:]
-        x = self.stem(functional.pad(images, (0, columns % 2, 0, rows % 2)))
-        means = [x.mean((2, 3))]
-        for stage in self.stages:
+        images = functional.pad(images, (0, columns % 2, 0, rows % 2))
+        grey = functional.pixel_unshuffle(images, 2)
+        x = self.stem(torch.cat([grey, 1 + torch.log(grey + DARK) / 4], 1))
+        means, joined = [x.mean((2, 3))], self.sides[0](x)
+        for stage, side in zip(self.stages, self.sides[1:], strict=True):
             x = stage(x)
             means.append(x.mean((2, 3)))
-        return torch.cat([*means, told.to(x.dtype)], 1)
+            joined = joined + functional.interpolate(side(x), joined.shape[-2:], mode="bilinear")
+        joined = functional.relu(joined)
+        measured = _in_regions(grey, joined, self.regions(joined))
+        return self.levelled(torch.cat([*(one.float() for one in means), measured, told], 1))
 
     def answers(self, features: torch.Tensor) -> torch.Tensor:
         """(n, outputs) of features."""
@@ -94,6 +117,21 @@ class IAPNetwork(nn.Module):
     def forward(self, images: torch.Tensor, told: torch.Tensor) -> torch.Tensor:
         """(n, outputs) of images (n, 1, size, size) and cues (n, 3)."""
         return self.answers(self.features(images, told))
+
+
+def _in_regions(grey: torch.Tensor, joined: torch.Tensor, drawn: torch.Tensor) -> torch.Tensor:
+    """(n, features) of regions (n, REGIONS, r, c), each pixel shared between them: size, ``MEASURED`` and features."""
+    with torch.autocast(grey.device.type, enabled=False):
+        shares = torch.softmax(drawn.float().flatten(2), 1)
+        mean = grey.float().mean(1, keepdim=True)
+        spread = ((grey.float() - mean) ** 2).mean(1, keepdim=True)
+        values = torch.cat([mean, mean**2, torch.log(mean + DARK), spread, joined.float()], 1).flatten(2)
+        size = shares.mean(2)
+        found = torch.einsum("nkp,ncp->nkc", shares, values) / (shares.sum(2)[..., None] + 1.0)
+        level, square = found[..., :1], found[..., 1:2]
+        deviation = ((square - level**2).clamp(min=0) + DARK**4).sqrt()
+        logarithms = torch.log(torch.cat([level, deviation, (found[..., 3:4] + DARK**4).sqrt()], -1) + DARK)
+        return torch.cat([size[..., None], level, found[..., 2:3], logarithms, found[..., 4:]], -1).flatten(1)
 
 
 @torch.no_grad()
