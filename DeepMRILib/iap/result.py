@@ -31,6 +31,8 @@ class IAPResult(Result):
             ``state`` (``good``, ``look``, ``bad``).
         header: name to what the header says, as it stands there.
         saliency: on the grid of the image, how much the answer changes where a patch is hidden; None if not asked for.
+        pictures: the deciding slices as the network was given them (rows, columns), by their number in the series as
+            text, and ``saliency``, the map of the one that was searched; for pictures.
     """
 
     parameters: Table
@@ -38,6 +40,7 @@ class IAPResult(Result):
     outside: Table = field(default_factory=_none)
     header: dict[str, Any] = field(default_factory=dict)
     saliency: Volume | None = None
+    pictures: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
