@@ -88,6 +88,7 @@ class Report:
         formats: Mapping[str, str] | None = None,
         caption: str = "",
         best: Collection[tuple[int, str]] = (),
+        tones: Mapping[tuple[int, str], str] | None = None,
     ) -> None:
         """Add a table; its first column names the rows.
 
@@ -96,13 +97,18 @@ class Report:
             formats: how the numbers of a column are written, by its name, e.g. ``".2f"``; four digits if not given.
             caption: what the table shows, in one sentence.
             best: the cells that stand out, by row number and column name.
+            tones: one of ``report_style.TONES`` behind a cell, by row number and column name. Not everybody sees
+                colours, and paper may have none: the cell's text has to say the same.
         """
         wordy = [_is_words(values) for values in table.columns.values()]
         head = "".join(_head_cell(name, table.units.get(name, ""), wordy[n]) for n, name in enumerate(table.columns))
         specs = [(formats or {}).get(name, "") for name in table.columns]
-        marked = {(row, list(table.columns).index(name)) for row, name in best}
+        places = {name: column for column, name in enumerate(table.columns)}
+        frames = {(row, places[name]): ("<strong>", "</strong>") for row, name in best}
+        frames |= {(row, places[name]): _toned(tone) for (row, name), tone in (tones or {}).items()}
         body = "".join(
-            f"<tr>{_row_cells(row, specs, wordy, {column for at, column in marked if at == n})}</tr>"
+            f"<tr>{_row_cells(row, specs, wordy, {column: frame for (at, column), frame in frames.items() if at == n})}"
+            "</tr>"
             for n, row in enumerate(table.rows)
         )
         title = f"<caption>{html.escape(caption)}</caption>" if caption else ""
@@ -218,12 +224,18 @@ def _head_cell(name: str, unit: str, words: bool) -> str:
     return f'<th scope="col"{_class(words)}>{label}</th>'
 
 
-def _row_cells(row: Sequence[Any], specs: Sequence[str], wordy: Sequence[bool], best: Collection[int]) -> str:
+def _row_cells(
+    row: Sequence[Any], specs: Sequence[str], wordy: Sequence[bool], frames: Mapping[int, tuple[str, str]]
+) -> str:
     shown = [html.escape(_shown(value, spec)) for value, spec in zip(row, specs, strict=True)]
-    shown = [f"<strong>{text}</strong>" if n in best else text for n, text in enumerate(shown)]
+    shown = [f"{frames[n][0]}{text}{frames[n][1]}" if n in frames else text for n, text in enumerate(shown)]
     cells = [f"<td{_class(wordy[n])}>{text}</td>" for n, text in enumerate(shown)]
     cells[0] = f'<th scope="row"{_class(wordy[0])}>{shown[0]}</th>'
     return "".join(cells)
+
+
+def _toned(tone: str) -> tuple[str, str]:
+    return f'<span class="tone {html.escape(tone)}">', "</span>"
 
 
 def _class(words: bool) -> str:

@@ -12,6 +12,9 @@ PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#0
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 """One marker beside each colour, so that no plot is read by colour alone."""
 
+TONES = ("blue", "orange", "yellow", "pink", "grey")
+"""What a cell of a table may lie on, from the same palette; grey says little."""
+
 CSS = """
 :root {
   color-scheme: light dark;
@@ -57,6 +60,12 @@ tbody th { font-weight: 400; }
 thead th { border-bottom: 2px solid var(--ink); vertical-align: bottom; }
 td strong { color: var(--accent); font-weight: 700; }
 tbody tr + tr > * { border-top: 1px solid var(--rule); }
+.tone { display: inline-block; padding: 0 0.55em; border-radius: 0.7em; color: #000000; }
+.tone.blue { background: #0072b2; color: #ffffff; }
+.tone.orange { background: #d55e00; }
+.tone.yellow { background: #f0e442; }
+.tone.pink { background: #cc79a7; }
+.tone.grey { background: #b4b4b4; }
 .unit { display: block; font-weight: 400; color: var(--muted); font-size: 0.88em; }
 figure { margin: 1.5rem 0; break-inside: avoid; }
 figure img {
@@ -84,6 +93,7 @@ footer { color: var(--muted); font-size: 0.85rem; padding-top: 1rem; padding-bot
   .scroll { overflow: visible; }
   table { font-size: 8.5pt; }
   th, td { white-space: normal; padding-right: 0.7rem; }
+  .tone { border: 1px solid var(--rule); print-color-adjust: exact; -webkit-print-color-adjust: exact; }
   figure img { max-height: 205mm; width: auto; border: 0; }
   tr, dl > * { break-inside: avoid; }
   thead { display: table-header-group; }

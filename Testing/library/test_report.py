@@ -424,3 +424,12 @@ def test_drawing_leaves_the_users_matplotlib_alone() -> None:
         "print(all(before[key] == matplotlib.rcParams[key] for key in before if key != 'backend'))"
     )
     assert fresh(code).split() == ["False", "True"]
+
+
+def test_a_cell_on_a_colour_says_the_same_in_words() -> None:
+    report = Report("Verdicts")
+    report.table(Table({"row": [HOSTILE, "b"], "verdict": ["= agree", "≠ differs"]}), tones={(1, "verdict"): "orange"})
+    page = Page(report.html())
+    assert [span["class"] for span in page.all("span")] == ["tone orange"]
+    assert "≠ differs" in page.words
+    assert HOSTILE in page.words
