@@ -18,6 +18,8 @@ from DeepMRILib.iap.parameters import BY_NAME
 
 _MANY = 4
 """Differing values that a note lists."""
+MIXED = "Its images are of several patients"
+"""How the note begins on a series that is no patient's."""
 PER_IMAGE = ("slice_spacing",)
 """Parameters whose differences from image to image are not worth a word."""
 
@@ -63,6 +65,9 @@ def header_of_records(records: Sequence[Record], source: str) -> Header:
     found = {raw: values_of(dict(raw)) for raw in counts}
     first = records[0]
     values, notes = found[first.raw]
+    patients = sorted({record.patient for record in records})
+    if len(patients) > 1:
+        notes = [*notes, f"{MIXED}: {', '.join(patients[:_MANY])}."]
     raw = dict(first.raw)
     return Header(
         values=dict(values),

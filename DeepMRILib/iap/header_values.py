@@ -23,6 +23,34 @@ _SPECIAL = ("matrix", "pixel_spacing", "field_of_view")
 
 Values = dict[str, Value]
 
+FINDINGS = {
+    "differs within the series": "differs within the series",
+    "differs from frame to frame": "differs within the series",
+    "which cannot be": "cannot be",
+    "is no number": "no number",
+    "cannot be read": "cannot be read",
+    "values in the header": "several values",
+    "too long for seconds": "wrong unit",
+    "Pixels are not square": "pixels are not square",
+    "several patients": "several patients",
+}
+"""What is said in a note, to the short name that audits list it under."""
+
+
+def finding_of(note: str) -> tuple[str, str]:
+    """The parameter that a note is about ("" where it is about none), and what it found.
+
+    Example:
+        >>> finding_of("Echo time is 0 in the header, which cannot be; it is taken as missing.")
+        ('echo_time', 'cannot be')
+    """
+    found = next((short for phrase, short in FINDINGS.items() if phrase in note), "note")
+    if found == "pixels are not square":
+        return "pixel_spacing", found
+    if note.startswith("The acquisition matrix"):
+        return "matrix", found
+    return next((one.name for one in PARAMETERS if note.startswith(one.label)), ""), found
+
 
 def parse_numbers(text: str) -> list[float] | None:
     r"""The numbers of a text, several of which are joined by backslashes or stand in a list; None if one is none.

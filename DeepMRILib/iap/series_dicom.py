@@ -16,6 +16,7 @@ from DeepMRILib.files.dicom_bvalues import siemens_csa
 from DeepMRILib.files.dicom_frames import check_pixels
 from DeepMRILib.files.dicom_series import read_dataset
 from DeepMRILib.iap.header_dicom import mosaic_count, mosaic_edge, raw_of, read_slim, text_of
+from DeepMRILib.iap.header_reading import MIXED
 from DeepMRILib.iap.header_values import parse_numbers
 from DeepMRILib.iap.series import Series, Turn, shape_notes, spread
 from DeepMRILib.iap.series_finding import SeriesPlace
@@ -42,6 +43,9 @@ class _Image(NamedTuple):
 
 def series_of(place: SeriesPlace, most: int) -> Series:
     """The slices of a DICOM series; see ``series.read_series``."""
+    mixed = next((note for note in place.header.notes if note.startswith(MIXED)), None)
+    if mixed is not None:
+        raise InputError(f"The series {place.name} cannot be used. {mixed} Export the series of each patient again.")
     first: Any = None
     images: list[_Image] = []
     for path in place.files:

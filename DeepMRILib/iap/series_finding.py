@@ -116,8 +116,7 @@ def find_series(folder: Path | str, *, sidecars: bool = False, progress: Progres
             _look_at(path, search, sidecars)
         except InputError as error:
             search.unread.append(Unread(path, str(error)))
-    for uid, records in search.records.items():
-        search.places.append(_dicom_place(uid, records, search))
+    search.places += [_dicom_place(records, search) for records in search.records.values()]
     places = _with_unique_names(sorted(search.places, key=lambda place: (place.name, place.header.series)))
     return FoundSeries(tuple(places), tuple(search.unread))
 
@@ -186,7 +185,7 @@ def _look_at(path: Path, search: _Search, sidecars: bool) -> None:
         raise InputError(f"{path.name} is no DICOM file, or its beginning is damaged. Copy or export it again.")
 
 
-def _dicom_place(uid: str, records: list[Record], search: _Search) -> SeriesPlace:
+def _dicom_place(records: list[Record], search: _Search) -> SeriesPlace:
     kept: dict[str, Record] = {}
     for record in records:
         key = record.instance_uid or str(record.path)
@@ -196,9 +195,6 @@ def _dicom_place(uid: str, records: list[Record], search: _Search) -> SeriesPlac
     files = tuple(record.path for record in kept.values())
     path = files[0] if len(files) == 1 else Path(os.path.commonpath([file.parent for file in files]))
     header = header_of_records(list(kept.values()), str(path))
-    patients = {record.patient for record in records}
-    if len(patients) > 1:
-        search.unread.append(Unread(path, f"Series {uid} has images of {len(patients)} patients; export it again."))
     return SeriesPlace(path, "dicom", files, header, _below(path, search.root))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Literal
 
@@ -36,7 +37,7 @@ def same(parameter: Parameter | str, header_value: Value, other: Value) -> bool:
         (True, False, True)
     """
     parameter = _known(parameter)
-    if header_value is None or other is None:
+    if _is_nothing(header_value) or _is_nothing(other):
         return False
     if parameter.kind == "categorical":
         return key_of(parameter.name, header_value) == key_of(parameter.name, other)
@@ -83,9 +84,9 @@ def compare(
         among: of a class, the set at the level.
     """
     parameter = _known(parameter)
-    if predicted is None:
+    if _is_nothing(predicted):
         return "not predicted"
-    if header_value is None:
+    if _is_nothing(header_value):
         return "missing in the header"
     if classes and not any(same(parameter, header_value, one) for one in classes):
         return "unseen class"
@@ -100,6 +101,10 @@ def compare(
     if any(same(parameter, header_value, one) for one in among):
         return "unsure"
     return "disagree"
+
+
+def _is_nothing(value: Value) -> bool:
+    return value is None or (isinstance(value, float) and math.isnan(value))
 
 
 def _known(parameter: Parameter | str) -> Parameter:
