@@ -5,6 +5,8 @@ PYTHON ?= python3
 VENV := .venv
 PY ?= 3.12
 EXTRAS ?= cli,torch
+# a process for each core; the tests of a file stay together. make test PARALLEL= runs them one after the other
+PARALLEL ?= -n auto --dist loadfile
 OTHER := .venv-$(PY)
 OTHER_PYTHON ?= python$(PY)
 ifeq ($(OS),Windows_NT)
@@ -22,11 +24,11 @@ demo: $(VENV)/demo.stamp
 test: $(VENV)/test.stamp
 	$(VENV)/$(BIN)/ruff check .
 	$(VENV)/$(BIN)/ruff format --check .
-	$(VENV)/$(BIN)/python -m pytest $(PYTEST_ARGS)
+	$(VENV)/$(BIN)/python -m pytest $(PARALLEL) $(PYTEST_ARGS)
 
 # The tests that need neither PyTorch nor Slicer's libraries, on another interpreter: make test-py PY=3.10
 test-py: $(OTHER)/test.stamp
-	$(OTHER)/$(BIN)/python -m pytest Testing/library Testing/packaging -m "not torch" $(PYTEST_ARGS)
+	$(OTHER)/$(BIN)/python -m pytest $(PARALLEL) Testing/library Testing/packaging -m "not torch" $(PYTEST_ARGS)
 
 benchmarks: $(VENV)/test.stamp
 	$(VENV)/$(BIN)/python Testing/benchmarks/run_all.py

@@ -41,14 +41,20 @@ def pytest_sessionstart() -> None:
         raise pytest.UsageError(f"DEEPMRI_REQUIRE_DATA is set, and PyTorch is missing: {error}") from error
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests of the real data carry a mark, which their reports keep, also from another process."""
+    for item in items:
+        if "shared_data" in getattr(item, "fixturenames", ()):
+            item.add_marker("shared_data")
+
+
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """Where nothing may be left out, a skipped test of the real data is a failure; if there are any data here."""
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
     expected = _data_folder().is_dir() or "DEEPMRI_TEST_DATA" in os.environ
     if reporter is None or not required.everything() or not expected:
         return
-    skipped = {report.nodeid for report in reporter.stats.get("skipped", [])}
-    unused = [item.nodeid for item in session.items if "shared_data" in item.fixturenames and item.nodeid in skipped]
+    unused = [report.nodeid for report in reporter.stats.get("skipped", []) if "shared_data" in report.keywords]
     if unused:
         reporter.write_line(f"The real data of {_data_folder()} were not used by: {', '.join(unused)}", red=True)
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
