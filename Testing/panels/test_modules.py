@@ -29,6 +29,8 @@ DEAF_WORKER = (
 
 def example_node(value: Any, name: str) -> tuple[Any, str]:
     """A node for one example input, and the segment to choose in it."""
+    import slicer
+
     # Imported here: a test that reloads a module makes the library anew.
     from DeepMRILib.mrml import diffusion, points, segments, volumes
     from DeepMRILib.volume import DiffusionVolume, LabelVolume, Volume
@@ -42,6 +44,8 @@ def example_node(value: Any, name: str) -> tuple[Any, str]:
         return volumes.nodeFromVolume(value, name), ""
     if isinstance(value, np.ndarray):
         return points.fiducialsFromPoints(value, name), ""
+    if isinstance(value, Path):  # a file that the method reads itself
+        return slicer.util.loadVolume(str(value), {"name": name}), ""
     raise AssertionError(f"no node for a {type(value).__name__}")
 
 
@@ -179,10 +183,12 @@ def test_outputs_lie_beside_the_input_under_its_transform(name: str, panel) -> N
         hierarchy.CreateItem(study, node)
     shown.apply()
     shown.finish()
-    volumes = [node for node in shown.outputs().values() if node.IsA("vtkMRMLDisplayableNode")]
-    assert volumes
-    for node in volumes:
+    outputs = list(shown.outputs().values())
+    displayed = [node for node in outputs if node.IsA("vtkMRMLDisplayableNode")]
+    assert outputs
+    for node in displayed:
         assert node.GetTransformNodeID() == moved.GetID()
+    for node in displayed or outputs:  # some modules make tables alone
         item = hierarchy.GetItemByDataNode(node)
         assert study in (hierarchy.GetItemParent(item), hierarchy.GetItemParent(hierarchy.GetItemParent(item)))
 
