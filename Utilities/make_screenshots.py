@@ -50,6 +50,10 @@ def main(modules: list[str]) -> None:
         import screenshots_pvs
 
         screenshots_pvs.draw()
+    if "KSpaceIGS" in modules or not modules:
+        import screenshots_igs
+
+        screenshots_igs.draw()
 
 
 def draw_ivim() -> None:

@@ -69,7 +69,7 @@ class IGSPanel:
 
     def settle(self) -> None:
         """Let what follows the slider catch up."""
-        timers = [self.live._soon._timer, self.live._again]
+        timers = [self.live._soon._timer, self.live.look._again]
         self.wait(lambda: not any(timer.isActive() for timer in timers), 10, "the slider")
 
     def slide(self, lines: int) -> None:

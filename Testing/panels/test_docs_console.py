@@ -35,10 +35,17 @@ def pvs_sample() -> None:
     sampleNodes(SMALL)
 
 
+def igs_sample() -> None:
+    from DeepMRILib.mrml.igs_sample import SMALL, sampleNodes
+
+    sampleNodes(SMALL)
+
+
 SAMPLES: dict[str, Callable[[], Any]] = {
     "IVIMFit": ivim_sample,
     "InteractiveSeg": interactive_sample,
     "PVSSegment": pvs_sample,
+    "KSpaceIGS": igs_sample,
 }
 """What puts a module's sample data into the scene."""
 

@@ -66,13 +66,9 @@ def network(panel, store) -> str:
 
 def see(panel: IGSPanel) -> str:
     """Wait for the network's answer to where the slider is; what is said of it."""
-    live = panel.live
-
-    def caught_up() -> bool:
-        key = (live._shown(panel.parameters), panel.parameters.model)
-        return live._segmented == key and not live.state.isBusy
-
-    panel.wait(caught_up, 60, "the segmentation")
+    look = panel.live.look
+    panel.wait(lambda: panel.live._soon._timer.isActive() is False and look.hasCaughtUp, 60, "the segmentation")
+    panel.wait(lambda: not panel.live.state.isBusy, 60, "the end of the run")
     return panel.ui.segmentedLabel.text
 
 
