@@ -55,13 +55,18 @@ def read_json(path: Path) -> dict[str, Any]:
     return content
 
 
-def header_of_sidecar(path: Path, *, image: Path | None = None) -> Header:
+def header_of_sidecar(path: Path, *, image: Path | None = None, content: Mapping[str, Any] | None = None) -> Header:
     """What a sidecar says, and what the grid of its image adds: pixel spacing, field of view, distance of slices.
+
+    Args:
+        path: the sidecar.
+        image: by default the one beside it.
+        content: of the sidecar, where it was read already.
 
     Raises:
         InputError: not readable, not of MR, or without a single acquisition parameter.
     """
-    content = read_json(path)
+    content = read_json(path) if content is None else content
     modality = str(content.get("Modality") or "MR").upper()
     if modality != "MR":
         raise InputError(f"{path.name} is of no MR image (its modality is {modality}). Give one of an MR series.")
@@ -83,13 +88,24 @@ def header_of_sidecar(path: Path, *, image: Path | None = None) -> Header:
     )
 
 
-def header_of_image_alone(image: Path) -> Header:
-    """Of an image without a sidecar: nothing but its grid."""
+def header_of_image(image: Path) -> Header:
+    """Of an image with its sidecar; without one, or with one that says nothing of the acquisition, its grid alone.
+
+    Raises:
+        InputError: a sidecar that is not readable, or not of MR.
+    """
+    sidecar = sidecar_of(image)
+    content = {} if sidecar is None else read_json(sidecar)
+    if sidecar is not None and raw_of(content):
+        return header_of_sidecar(sidecar, image=image, content=content)
     raw: dict[str, str] = {}
     notes = _add_grid(raw, image)
     values, odd = values_of(raw)
-    what = f"There is no sidecar {nifti.stem(image)}.json beside the image: its header is not known."
-    return Header(values, raw, str(image), "none", nifti.stem(image), subject_of(image), notes=(what, *notes, *odd))
+    name = nifti.stem(image)
+    beside = f"{name}.json holds no acquisition parameter" if sidecar else f"There is no sidecar {name}.json"
+    what = f"{beside} beside the image: its header is not known."
+    raw = {key: text for key, text in raw.items() if key in values}
+    return Header(values, raw, str(image), "none", name, subject_of(image), notes=(what, *notes, *odd))
 
 
 def raw_of(content: Mapping[str, Any]) -> dict[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import struct
 from collections.abc import Sequence
 from functools import cache
@@ -135,21 +136,21 @@ def record_of(dataset: Any, path: Path | None = None) -> Record:
     """The record of a file.
 
     Raises:
-        InputError: no MR image.
+        InputError: no MR image, or damaged.
     """
-    name = path.name if path is not None else "The dataset"
-    check_is_mr(dataset, name)
-    number = (text_of(dataset, "InstanceNumber") or "").strip()
-    return Record(
-        path,
-        (text_of(dataset, "SeriesInstanceUID") or "").strip(),
-        (text_of(dataset, "SOPInstanceUID") or "").strip(),
-        int(number) if number.lstrip("-").isdigit() else 0,
-        patient_of(dataset),
-        description_of(dataset),
-        is_enhanced(dataset),
-        tuple(sorted(raw_of(dataset).items())),
-    )
+    with reading(path or Path("dataset")):
+        check_is_mr(dataset, path.name if path is not None else "The dataset")
+        number = (text_of(dataset, "InstanceNumber") or "").strip()
+        return Record(
+            path,
+            (text_of(dataset, "SeriesInstanceUID") or "").strip(),
+            (text_of(dataset, "SOPInstanceUID") or "").strip(),
+            int(number) if re.fullmatch(r"-?\d{1,12}", number) else 0,
+            patient_of(dataset),
+            description_of(dataset),
+            is_enhanced(dataset),
+            tuple(sorted(raw_of(dataset).items())),
+        )
 
 
 def is_enhanced(dataset: Any) -> bool:

@@ -59,9 +59,10 @@ def raw_of(dataset: Any) -> dict[str, str]:
     first = [*frames[:1], *shared]
     raw = {}
     for name, places in PLACES.items():
-        found = next((text for group in first for text in _texts(group, places)), None)
-        if found is not None:
-            raw[name] = found
+        found = [text for group in first for text in _texts(group, places)]
+        if found:
+            # A spin echo's train has no gradient echoes, and the reverse: one of the two lengths is 0
+            raw[name] = next((text for text in found if text.strip("0.")), found[0])
     _add_left_over(raw, first)
     if "sequence" not in raw and (words := _pulse(dataset, first)):
         raw["sequence"] = "\\".join(words)

@@ -37,10 +37,7 @@ def header_of(source: Path | str | Any) -> Header:
     if path.suffix.lower() == ".json":
         return header_bids.header_of_sidecar(path)
     if path.name.lower().endswith(header_bids.IMAGES):
-        sidecar = header_bids.sidecar_of(path)
-        if sidecar is None:
-            return header_bids.header_of_image_alone(path)
-        return header_bids.header_of_sidecar(sidecar, image=path)
+        return header_bids.header_of_image(path)
     if looks_like_dicom(path):
         return header_of_records([record_of(read_slim(path), path)], str(path))
     sidecar = header_bids.sidecar_of(path)

@@ -14,7 +14,7 @@ from DeepMRILib.files.csa import csa_numbers
 from DeepMRILib.files.dicom import stored_pixels
 from DeepMRILib.files.dicom_bvalues import siemens_csa
 from DeepMRILib.files.dicom_frames import check_pixels
-from DeepMRILib.files.dicom_series import read_dataset
+from DeepMRILib.files.dicom_series import read_dataset, reading
 from DeepMRILib.iap.header_dicom import mosaic_count, mosaic_edge, raw_of, read_slim, text_of
 from DeepMRILib.iap.header_reading import MIXED
 from DeepMRILib.iap.header_values import parse_numbers
@@ -52,7 +52,8 @@ def series_of(place: SeriesPlace, most: int) -> Series:
         dataset = read_slim(path)
         _check(path, dataset)
         first = dataset if first is None else first
-        images += _images(path, dataset)
+        with reading(path):
+            images += _images(path, dataset)
     notes = list(place.header.notes)
     images = _ordered(images, notes)
     chosen = spread(len(images), most)

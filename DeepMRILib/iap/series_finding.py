@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal, overload
 
@@ -117,7 +118,9 @@ def find_series(folder: Path | str, *, sidecars: bool = False, progress: Progres
         except InputError as error:
             search.unread.append(Unread(path, str(error)))
     search.places += [_dicom_place(records, search) for records in search.records.values()]
-    places = _with_unique_names(sorted(search.places, key=lambda place: (place.name, place.header.series)))
+    places = _with_unique_names(
+        sorted(search.places, key=lambda place: (place.name, place.header.description, place.header.series))
+    )
     return FoundSeries(tuple(places), tuple(search.unread))
 
 
@@ -165,16 +168,14 @@ def _look_at(path: Path, search: _Search, sidecars: bool) -> None:
         return
     lower = path.name.lower()
     if lower.endswith(header_bids.IMAGES):
-        sidecar = header_bids.sidecar_of(path)
-        header = (
-            header_bids.header_of_image_alone(path)
-            if sidecar is None
-            else header_bids.header_of_sidecar(sidecar, image=path)
-        )
+        header = header_bids.header_of_image(path)
         search.places.append(SeriesPlace(path, "image", (path,), header, _below(path, search.root)))
     elif lower.endswith(".json"):
-        if sidecars and header_bids.image_of(path) is None and header_bids.raw_of(header_bids.read_json(path)):
-            header = header_bids.header_of_sidecar(path)
+        if not sidecars or header_bids.image_of(path) is not None:
+            return
+        content = header_bids.read_json(path)
+        if header_bids.raw_of(content):  # else a description of the data set, or the like
+            header = header_bids.header_of_sidecar(path, content=content)
             search.places.append(SeriesPlace(path, "sidecar", (path,), header, _below(path, search.root)))
     elif looks_like_dicom(path):
         record = record_of(read_slim(path), path)
@@ -205,11 +206,9 @@ def _below(path: Path, root: Path) -> str:
 
 def _with_unique_names(places: list[SeriesPlace]) -> list[SeriesPlace]:
     """Several series in one folder are told apart by the number of the series among them."""
-    counts: dict[str, int] = {}
-    names = [place.name for place in places]
+    total, seen = Counter(place.name for place in places), Counter()
     unique = []
     for place in places:
-        counts[place.name] = counts.get(place.name, 0) + 1
-        name = f"{place.name} [{counts[place.name]}]" if names.count(place.name) > 1 else place.name
-        unique.append(SeriesPlace(place.path, place.kind, place.files, place.header, name))
+        seen[place.name] += 1
+        unique.append(replace(place, name=f"{place.name} [{seen[place.name]}]") if total[place.name] > 1 else place)
     return unique
