@@ -1,6 +1,9 @@
 """Acquisition parameters told from the image alone and checked against the header; audits without any model."""
 
+from DeepMRILib.iap.analysing import analyse
+from DeepMRILib.iap.audit import audit
 from DeepMRILib.iap.calibration import Calibration, HeadCalibration
+from DeepMRILib.iap.completing import complete, complete_sidecar
 from DeepMRILib.iap.evaluating import evaluate
 from DeepMRILib.iap.header import Header, read_header
 from DeepMRILib.iap.layout import Head, Layout
@@ -15,6 +18,7 @@ from DeepMRILib.iap.options import (
 )
 from DeepMRILib.iap.options_network import EvaluateOptions, SimulateOptions, TrainOptions
 from DeepMRILib.iap.parameters import PARAMETERS, Parameter
+from DeepMRILib.iap.predicting import predict, predict_job
 from DeepMRILib.iap.result import (
     AnalysisResult,
     AuditResult,
@@ -25,6 +29,7 @@ from DeepMRILib.iap.result import (
 )
 from DeepMRILib.iap.simulating import simulate, simulation
 from DeepMRILib.iap.sliceset import SliceSet
+from DeepMRILib.iap.sorting import sort_cohort
 from DeepMRILib.iap.trained import IAPModel, TrainedModel
 from DeepMRILib.iap.training import train
 
@@ -55,10 +60,17 @@ __all__ = [
     "SortOptions",
     "TrainOptions",
     "TrainedModel",
+    "analyse",
+    "audit",
+    "complete",
+    "complete_sidecar",
     "evaluate",
     "load_model",
+    "predict",
+    "predict_job",
     "read_header",
     "simulate",
     "simulation",
+    "sort_cohort",
     "train",
 ]
