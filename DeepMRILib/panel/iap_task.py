@@ -163,10 +163,10 @@ class IAPPredictTask(JobTask):
             raise InputError(f"{nodeName(options)} was given as settings; give PredictOptions(...).")
         _checkPresent(volumeNode)
         place = model if isinstance(model, Path) else (self.networks.folder(model) if model else None)
-        if not model and findHeader(volumeNode, header).kind == "none":
-            raise InputError(f"{nodeName(volumeNode)} has no header. Give header=..., or a model.")
         with tempfile.TemporaryDirectory(prefix="DeepMRI-series-") as folder:
             inputs = predictInputs(volumeNode, header=header, original=original, model=place, place=Path(folder))
+            if all(value is None for name, value in inputs.items() if name != "data") and not original:
+                raise InputError(f"{nodeName(volumeNode)} has no header. Give header=..., or a model.")
             result = self.job.run(inputs, options)
         record = recordOfRun(result, volumeNode, original=original, model=place.name if place else "")
         with transaction(slicer.mrmlScene):

@@ -28,7 +28,7 @@ LOOKS = {
     "disagree": Look("≠", "#d55e00", BLACK),
     "missing in the header": Look("∅", "#f0e442", BLACK),
     "unseen class": Look("?", "#cc79a7", BLACK),
-    "unsure": Look("~", "#a0a0a0", BLACK),
+    "unsure": Look("~", "#d9d9d9", BLACK),
     "not predicted": Look("–"),
 }
 """Colours of Okabe and Ito (jfly.uni-koeln.de/color, 2008), which colour-blind people tell apart, and a grey."""
