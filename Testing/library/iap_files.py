@@ -1,7 +1,8 @@
-"""MR files for tests of headers, series, audits: classic and enhanced DICOM, sidecars, NIfTI images."""
+"""MR files for tests of headers, series, audits: classic and enhanced DICOM, sidecars, NIfTI images, tables."""
 
 from __future__ import annotations
 
+import csv
 import json
 from pathlib import Path
 from typing import Any
@@ -144,3 +145,30 @@ def write_image(path: Path, shape: tuple[int, ...] = (6, 5, 4), affine: Any = No
     volume = Volume(array, np.diag([-1.0, -1.0, 2.0, 1.0]) if affine is None else affine)
     files.write_volume(volume, path)
     return volume
+
+
+ROW = {
+    "series": "s",
+    "patient": "p",
+    "Manufacturer": "SIEMENS",
+    "ManufacturerModelName": "Avanto",
+    "MagneticFieldStrength": "1.5",
+    "ScanningSequence": "SE",
+    "MRAcquisitionType": "2D",
+    "RepetitionTime": "500",
+    "EchoTime": "10",
+    "InversionTime": "",
+    "FlipAngle": "90",
+    "SliceThickness": "4",
+    "AcquisitionMatrix": "256\\0\\0\\192",
+}
+
+
+def a_table(path: Path, changes: list[dict[str, str]], delimiter: str = ",") -> Path:
+    """A row for each entry, the base with its changes."""
+    rows = [{**ROW, "series": f"s{n}", "patient": f"p{n}", **change} for n, change in enumerate(changes)]
+    with path.open("w", newline="", encoding="utf-8") as stream:
+        writer = csv.DictWriter(stream, list(rows[0]), delimiter=delimiter)
+        writer.writeheader()
+        writer.writerows(rows)
+    return path
