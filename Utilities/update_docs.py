@@ -13,6 +13,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
+from DeepMRILib.iap.parameters import PARAMETERS
 from DeepMRILib.ivim.bounds import BODY_PARTS, BodyPart
 from DeepMRILib.ivim.models import MODELS
 from DeepMRILib.ivim.quantities import QUANTITIES
@@ -20,7 +21,9 @@ from DeepMRILib.jobs import find_job
 from DeepMRILib.options import markdown_table
 
 PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
-PLACE = re.compile(r"(<!-- (?P<kind>settings|bounds|splits) of (?P<of>[\w.-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
+PLACE = re.compile(
+    r"(<!-- (?P<kind>settings|bounds|splits|tolerances) of (?P<of>[\w.-]+) -->\n).*?(<!-- end -->)", re.DOTALL
+)
 
 
 def bounds_table(model: str) -> str:
@@ -55,8 +58,22 @@ def _by_part(heads: list[str], cells: Callable[[BodyPart], Iterable[str]]) -> st
     return "\n".join(lines)
 
 
+def tolerances_table() -> str:
+    """The acquisition parameters, and when a header and an image agree on one."""
+    lines = ["| parameter | in DICOM | unit | agrees within |", "|---|---|---|---|"]
+    for one in PARAMETERS:
+        bounds = [f"{100 * one.relative:g} %"] if one.relative else []
+        bounds += [f"{one.absolute:g} {one.unit}".strip()] if one.absolute else []
+        lines.append(
+            f"| {one.label} (`{one.name}`) | {one.keyword} | {one.unit} | {' or '.join(bounds) or 'the same'} |"
+        )
+    return "\n".join(lines)
+
+
 def table(kind: str, of: str) -> str:
     """One marked table."""
+    if kind == "tolerances":
+        return tolerances_table()
     if kind == "settings":
         return markdown_table(find_job(of).options_type)
     return bounds_table(of) if kind == "bounds" else splits_table()

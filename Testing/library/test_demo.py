@@ -25,9 +25,15 @@ PICTURES = {
     },
     "interactive": {"lesions", "outside", "confidence"},
     "pvs": {"curves", "engines", "sizes"},
+    "igs": {"order"},
 }
 """The pictures of each chapter."""
-LEARNED = {"ivim": {"loss"}, "interactive": {"training"}, "pvs": set()}
+LEARNED = {
+    "ivim": {"loss"},
+    "interactive": {"training"},
+    "pvs": set(),
+    "igs": {"hearts_curves", "hearts_order", "stripe_curves", "stripe_order"},
+}
 """Those that networks add."""
 
 

@@ -43,17 +43,23 @@ SMALL = {
         "--device",
         "cpu",
     ],
+    "igs.sample": ["--cases", "12", "--size", "48"],
+    "igs.train": ["--epochs", "1", "--channels", "4", "8", "--device", "cpu"],
+    "igs.finetune": ["--epochs", "1", "--device", "cpu"],
+    "igs.test": ["--draws", "2", "--device", "cpu"],
     "ivim.evaluate": ["--methods", "lsq", "bayes", "--snr", "20", "--n", "100", "--squares-size", "10"],
 }
 """Settings that are added to a command so that it takes a moment; the last of two that say the same counts."""
 SHORT = {
     'name="study_python"': 'preset="optim", members=1, epochs=1, name="study_python"',
+    "epochs=3, device": "epochs=1, channels=(4, 8), device",
     "cases=12, tests=4": "cases=4, tests=1, size=(24, 24, 20), spacing=(2.0, 2.0, 2.4)",
 }
 """What is put for some words of the Python examples, for the same reason."""
 LEFT = {
     "InteractiveSeg": ("lesion_python/mask.nii.gz", "both/mask.tsv", "displaced/table.csv"),
     "PVSSegment": ("found_python/census.csv", "found_t2/segmentation.nii.gz", "agreement/curve.csv"),
+    "KSpaceIGS": ("fast.nii.gz", "files/mask.npy", "constrained/pattern.json", "image_tested/summary.csv"),
     "IVIMFit": ("fit_python/D.nii.gz", "triexp/D_star2.nii.gz", "squares/dwi.nii.gz", "evaluation/report.html"),
 }
 """Some of the files that a module's commands and examples leave."""
@@ -65,6 +71,7 @@ LEFT_BY_NETWORKS = {
         "imported/model.json",
     ),
     "PVSSegment": ("network/model.safetensors", "by_network/segmentation.nii.gz"),
+    "KSpaceIGS": ("network/model.safetensors", "tested/scores.csv", "tuned/model.json", "applied/segmentation.nii.gz"),
     "IVIMFit": ("study/model.safetensors", "net_1/f_sd.nii.gz", "study_python/model.safetensors"),
 }
 
@@ -122,7 +129,7 @@ def test_a_result_holds_every_file_that_is_named(ran: tuple[str, Path]) -> None:
     said = re.findall(r"The folder `(\w+)` then holds(.*?`result\.json`)", text, re.DOTALL)
     assert said
     for name, files in said:
-        named = re.findall(r"`([\w.]+\.(?:nii\.gz|csv|tsv|html|json|png))`", files)
+        named = re.findall(r"`([\w.]+\.(?:nii\.gz|csv|tsv|html|json|png|npy|gif))`", files)
         assert {path.name for path in (folder / name).iterdir()} == set(named)
 
 
