@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -90,7 +90,8 @@ def predict_job(
     check_told(opened, options.saliency)
     told(0.05, "Reading the images")
     series = read_series(data, slice_axis=options.slice_axis, most=options.slices, header=header)
-    return of_series(series, opened, options, part(progress, 0.1, 1.0))
+    result = of_series(series, opened, options, part(progress, 0.1, 1.0))
+    return replace(result, pictures=_pictures(series, opened, result))
 
 
 def check_told(model: Model, parameter: str) -> None:
@@ -255,3 +256,17 @@ def _saliency(series: Series, model: Model, looked: _Looked, answer: Answer, pro
     number = looked.used[answer.slice]
     shares = occlusion(model, looked.slices[number], answer, progress=progress)
     return series.on_volume({series.indices[number]: shares})
+
+
+def _pictures(series: Series, model: Model, result: IAPResult) -> dict[str, NDArray]:
+    """The slices that decided, and the map of the one that was searched; see ``IAPResult.pictures``."""
+    table = result.parameters.columns
+    deciding = dict(zip(table["parameter"], table["slice"], strict=True))
+    pictures = {
+        str(index): _bright_on_dark(series.slices[series.indices.index(index)], series.photometric, model)
+        for index in sorted({one for one in deciding.values() if one is not None})
+    }
+    if result.saliency is not None:
+        searched = deciding[result.provenance.options["saliency"]]
+        pictures["saliency"] = series.turn.slice_of(result.saliency.array, searched)
+    return pictures
