@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import re
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from DeepMRILib.errors import DependencyError, InputError
+from DeepMRILib.errors import InputError
 from DeepMRILib.files import nifti
 from DeepMRILib.files.paths import read_text
 from DeepMRILib.iap.header import Header
@@ -157,7 +158,7 @@ def _add_grid(raw: dict[str, str], image: Path | None) -> list[str]:
     try:
         header = load(image).header
         shape, zooms = header.get_data_shape(), [float(edge) for edge in header.get_zooms()]
-    except (ImageFileError, HeaderDataError, OSError, EOFError, ValueError, DependencyError) as error:
+    except (ImageFileError, HeaderDataError, OSError, EOFError, ValueError, zlib.error) as error:
         return [f"The image {image.name} beside the sidecar cannot be read ({str(error)[:80]})."]
     if len(shape) >= 2 and min(zooms[:2]) > 0:
         # Rows lie along j: the distance of rows is that of j

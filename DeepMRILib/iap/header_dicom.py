@@ -102,7 +102,6 @@ def raw_of(dataset: Any) -> dict[str, str]:
         text = text_of(dataset, keyword)
         if text is not None:
             raw[name] = text
-    raw.setdefault("contrast_agent", "")
     if "MOSAIC" in (text_of(dataset, "ImageType") or "").upper().split("\\"):
         raw["tile"] = f"{mosaic_edge(dataset, raw)}"
     if is_enhanced(dataset):

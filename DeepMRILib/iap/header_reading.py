@@ -14,7 +14,7 @@ from DeepMRILib.iap import header_bids
 from DeepMRILib.iap.header import Header
 from DeepMRILib.iap.header_dicom import Record, read_slim, record_of
 from DeepMRILib.iap.header_values import Values, values_of
-from DeepMRILib.iap.parameters import BY_NAME
+from DeepMRILib.iap.parameters import BY_NAME, NO_AGENT
 
 _MANY = 4
 """Differing values that a note lists."""
@@ -67,7 +67,7 @@ def header_of_records(records: Sequence[Record], source: str) -> Header:
         notes = [*notes, f"{MIXED}: {', '.join(patients[:_MANY])}."]
     raw = dict(first.raw)
     return Header(
-        values=dict(values),
+        values={**values, "contrast_agent": values["contrast_agent"] or NO_AGENT},
         raw={name: text for name, text in raw.items() if name in BY_NAME},
         source=source,
         kind="enhanced" if first.enhanced else "dicom",

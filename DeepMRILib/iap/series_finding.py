@@ -45,8 +45,9 @@ class SeriesPlace:
 
     @property
     def patient(self) -> str:
-        """Of the header; the name of the folder above where it does not say."""
-        return self.header.patient or (self.path if self.path.is_dir() else self.path.parent).name
+        """Of the header; where it does not say, the folder above the series, or of a series at the top its own name."""
+        above = Path(self.name).parent.as_posix()
+        return self.header.patient or (above if above != "." else self.name)
 
 
 @dataclass(frozen=True)

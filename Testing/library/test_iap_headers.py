@@ -1,11 +1,10 @@
-"""Headers: DICOM of five vendors, enhanced and damaged ones, sidecars; every value read right or reported missing."""
+"""Headers of DICOM: five vendors, enhanced and damaged ones; every value read right or reported missing."""
 
 from __future__ import annotations
 
 import ast
 import csv
 import gzip
-import json
 from pathlib import Path
 from typing import Any
 
@@ -254,6 +253,8 @@ def test_missing_and_empty_elements(tmp_path: Path) -> None:
         assert header[name] is None
     assert header.raw["repetition_time"] == ""
     assert "echo_time" not in header.raw
+    assert header["contrast_agent"] == "none"
+    assert "contrast_agent" not in header.raw
 
 
 def test_an_enhanced_header_with_a_frame_of_another_echo_time(tmp_path: Path) -> None:
@@ -293,60 +294,6 @@ def test_images_that_differ_are_told(tmp_path: Path) -> None:
     assert "Its images are of several patients: P1, P2, P3." in header.notes
 
 
-def test_a_sidecar_in_seconds_beside_its_image(tmp_path: Path) -> None:
-    made.write_image(tmp_path / "sub-07" / "anat" / "sub-07_T1w.nii.gz")
-    sidecar = made.write_sidecar(tmp_path / "sub-07" / "anat" / "sub-07_T1w.json", BaseResolution=256,
-                                 AcquisitionMatrixPE=192)  # fmt: skip
-    for source in (sidecar, tmp_path / "sub-07" / "anat" / "sub-07_T1w.nii.gz", tmp_path / "sub-07"):
-        header = read_header(source)
-        expected = {
-            "manufacturer": "SIEMENS", "model": "Prisma fit", "field_strength": 3.0, "sequence": "GR\\IR",
-            "variant": "MP\\SK\\SP", "scan_options": "EPI_GEMS\\PFF", "repetition_time": 2300.0, "echo_time": 2.98,
-            "inversion_time": 900.0, "flip_angle": 9.0, "slice_thickness": 1.0, "slice_spacing": 2.0,
-            "pixel_spacing": 1.0, "field_of_view": 6.0, "matrix": "256x192", "contrast_agent": None,
-        }  # fmt: skip
-        assert {name: header[name] for name in expected} == expected
-        assert (header.patient, header.kind, header.description) == ("sub-07", "bids", "mprage")
-
-
-def test_sidecars_of_other_habits(tmp_path: Path) -> None:
-    header = read_header(made.write_sidecar(tmp_path / "a.json", EchoTime=30, RepetitionTime=[2.0, 2.1], FlipAngle="9",
-                                            ScanningSequence=["GR", "IR"], ManufacturersModelName=None,
-                                            ManufacturerModelName="Skyra"))  # fmt: skip
-    assert (header["echo_time"], header["repetition_time"], header["flip_angle"]) == (30.0, 2000.0, 9.0)
-    assert (header["sequence"], header["model"]) == ("GR\\IR", "Skyra")
-    assert any("too long for seconds" in note for note in header.notes)
-    assert any("Repetition time has 2 values" in note for note in header.notes)
-
-
-def test_an_image_without_a_sidecar_has_its_grid_alone(tmp_path: Path) -> None:
-    made.write_image(tmp_path / "scan.nii")
-    header = read_header(tmp_path / "scan.nii")
-    assert {name for name, value in header.values.items() if value is not None} == {
-        "slice_spacing", "pixel_spacing", "field_of_view"}  # fmt: skip
-    assert "There is no sidecar scan.json beside the image" in header.notes[0]
-    (tmp_path / "scan.json").write_text('{"Sources": ["a"]}')
-    header = read_header(tmp_path / "scan.nii")
-    assert header["field_of_view"] == 6.0
-    assert "scan.json holds no acquisition parameter beside the image" in header.notes[0]
-
-
-@pytest.mark.parametrize(
-    ("content", "sentence"),
-    [
-        ("{", "is not valid JSON"),
-        ("[1, 2]", "holds no JSON object"),
-        ('{"Name": "a data set"}', "holds no acquisition parameter"),
-        (json.dumps({**made.SIDECAR, "Modality": "CT"}), "its modality is CT"),
-        ("\ufeff[" * 100_000, "is not valid JSON"),
-    ],
-)
-def test_bad_sidecars(tmp_path: Path, content: str, sentence: str) -> None:
-    (tmp_path / "a.json").write_text(content, encoding="utf-8")
-    with pytest.raises(InputError, match=sentence):
-        read_header(tmp_path / "a.json")
-
-
 def test_what_is_no_mr_header(tmp_path: Path) -> None:
     ct = made.a_dataset(Modality="CT")
     made.writer.save(ct, tmp_path / "ct.dcm")
@@ -366,7 +313,7 @@ def test_a_cut_file_keeps_what_it_still_says(tmp_path: Path) -> None:
     made.writer.save(made.a_dataset(), tmp_path / "a.dcm")
     content = (tmp_path / "a.dcm").read_bytes()
     outcomes = set()
-    for length in np.linspace(140, len(content) - 1, 60).astype(int):
+    for length in np.linspace(140, len(content) - 1, 40).astype(int):
         (tmp_path / "cut.dcm").write_bytes(content[:length])
         try:
             header = read_header(tmp_path / "cut.dcm")
@@ -382,7 +329,7 @@ def test_changed_bytes_give_a_header_or_a_sentence(tmp_path: Path) -> None:
     made.writer.save(made.an_enhanced(2), tmp_path / "a.dcm")
     content = bytearray((tmp_path / "a.dcm").read_bytes())
     random, whole = np.random.default_rng(0), 0
-    for _ in range(150):
+    for _ in range(100):
         changed = bytearray(content)
         for place in random.integers(132, len(content), 3):
             changed[place] = int(random.integers(256))
@@ -393,7 +340,7 @@ def test_changed_bytes_give_a_header_or_a_sentence(tmp_path: Path) -> None:
             continue
         assert set(header.values) == set(BY_NAME)
         whole += 1
-    assert whole > 50
+    assert whole > 30
 
 
 def test_keys_group_what_is_the_same() -> None:

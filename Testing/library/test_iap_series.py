@@ -286,6 +286,12 @@ def test_a_tree_with_everything_in_it(tmp_path: Path) -> None:
         assert len(read_series(place).slices) == read_series(place).count
 
 
+def test_patients_that_no_header_names(tmp_path: Path) -> None:
+    for folder in ("p1/a", "p1/b", "p2/a", "c"):
+        made.write_series(tmp_path / folder, 2, PatientID=None)
+    assert [place.patient for place in find_series(tmp_path)] == ["c", "p1", "p1", "p2"]
+
+
 def test_copies_of_one_image_are_taken_once(tmp_path: Path) -> None:
     paths = made.write_series(tmp_path / "s", 3)
     (tmp_path / "s" / "copy").write_bytes(paths[0].read_bytes())
