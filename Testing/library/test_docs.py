@@ -15,7 +15,7 @@ from pages import PAGES, README, ROOT, Block, anchors, blocks_of, links, modules
 from DeepMRILib.interactive.example_training import import_inputs
 from DeepMRILib.jobs import JOBS
 
-MOST_LINES = 400
+MOST_LINES = 460
 SMALL = {
     "ivim.phantom": ["--size", "36", "28", "3", "--spacing", "10.4", "10.4", "30"],
     "ivim.train": ["--members", "1", "--epochs", "1", "--preset", "optim", "--device", "cpu"],
@@ -47,6 +47,8 @@ SMALL = {
     "igs.train": ["--epochs", "1", "--channels", "4", "8", "--device", "cpu"],
     "igs.finetune": ["--epochs", "1", "--device", "cpu"],
     "igs.test": ["--draws", "2", "--device", "cpu"],
+    "iap.simulate": ["--subjects", "6", "--series", "2", "--slices", "1", "--size", "48"],
+    "iap.train": ["--epochs", "1", "--size", "48", "--channels", "4", "8", "8", "8", "--device", "cpu"],
     "ivim.evaluate": ["--methods", "lsq", "bayes", "--snr", "20", "--n", "100", "--squares-size", "10"],
 }
 """Settings that are added to a command so that it takes a moment; the last of two that say the same counts."""
@@ -60,6 +62,7 @@ LEFT = {
     "InteractiveSeg": ("lesion_python/mask.nii.gz", "both/mask.tsv", "displaced/table.csv"),
     "PVSSegment": ("found_python/census.csv", "found_t2/segmentation.nii.gz", "agreement/curve.csv"),
     "KSpaceIGS": ("fast.nii.gz", "files/mask.npy", "constrained/pattern.json", "image_tested/summary.csv"),
+    "IAPPredict": ("read_python/parameters.csv", "audited/findings.csv", "by_vendor/series.csv"),
     "IVIMFit": ("fit_python/D.nii.gz", "triexp/D_star2.nii.gz", "squares/dwi.nii.gz", "evaluation/report.html"),
 }
 """Some of the files that a module's commands and examples leave."""
@@ -72,6 +75,7 @@ LEFT_BY_NETWORKS = {
     ),
     "PVSSegment": ("network/model.safetensors", "by_network/segmentation.nii.gz"),
     "KSpaceIGS": ("network/model.safetensors", "tested/scores.csv", "tuned/model.json", "applied/segmentation.nii.gz"),
+    "IAPPredict": ("network/model.safetensors", "told/saliency.nii.gz", "scored/scores.csv", "completed/written.csv"),
     "IVIMFit": ("study/model.safetensors", "net_1/f_sd.nii.gz", "study_python/model.safetensors"),
 }
 
