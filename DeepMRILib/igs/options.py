@@ -62,7 +62,7 @@ class PatternOptions:
     lines_per_step: int = option(1, "Lines taken in each step of the search", range=(1, 10_000), advanced=True)
     rerank: int = option(
         0,
-        "Of each step, the best candidates by gradient whose true loss is computed; 0 trusts the gradient",
+        "Candidates of each step whose true loss is computed, 3 being enough; 0 trusts the gradient",
         range=(0, 1000),
         advanced=True,
     )
@@ -75,7 +75,9 @@ class PatternOptions:
     held_out: float = option(
         0.25, "Fraction of the cases held out for stop", range=(0.05, 0.9), advanced=True
     )  # fmt: skip
-    calibration: int = option(0, "Lines around DC that are always acquired (ACS)", range=(0, 4096))
+    calibration: int = option(
+        0, "Lines around DC that are always acquired (ACS)", range=(0, 4096), label="Calibration lines"
+    )
     forced: tuple[int, ...] = option((), "Further lines that are always acquired, counted from 0", advanced=True)
     forbidden: tuple[int, ...] = option((), "Lines that are never acquired, counted from 0", advanced=True)
     partial_fourier: float = option(
@@ -88,7 +90,9 @@ class PatternOptions:
     echo_train: int = option(
         1, "Lines in one echo train: their number is a multiple of it", range=(1, 1024), advanced=True
     )
-    rivals: bool = option(True, "Also compare with the centre and the best shifted block, and say which wins")
+    rivals: bool = option(
+        True, "Also compare with the centre and the best shifted block, and say which wins", label="Compare rivals"
+    )
     batch: int = option(16, "Slices that a network sees at once", range=(1, 4096), advanced=True)
     device: Device = option("auto", "Where to compute", advanced=True)
 

@@ -13,8 +13,8 @@ from DeepMRILib.igs.slicing import slices_of
 from DeepMRILib.mrml.volumes import volumeFromNode
 from DeepMRILib.volume import Volume
 
-_AXES = {"k": (2, 1, 0), "j": (1, 2, 0), "i": (0, 2, 1)}
-"""The axes of an image that slices are stacked along, and that their rows and columns are."""
+_STACK = {"i": 0, "j": 1, "k": 2}
+"""The axis of an image that slices are stacked along."""
 
 
 def maskPicture(pattern: Pattern, masks: NDArray, shape: tuple[int, ...]) -> NDArray:
@@ -40,8 +40,8 @@ def inSliceOf(picture: NDArray, imageNode: Any, options: DataOptions, row: int |
     if imageNode is None or options.slice_axis == "volume":
         return Volume(picture.T[:, :, None], np.diag([-1.0, -1.0, 1.0, 1.0]))
     image = volumeFromNode(imageNode)
-    stack, rows, columns = _AXES[options.slice_axis]
-    array = np.expand_dims(picture if rows < columns else picture.T, stack)
+    stack = _STACK[options.slice_axis]
+    array = np.expand_dims(picture.T, stack)  # columns lie along the earlier axis of the two, rows along the later
     affine = image.affine.copy()
     count = image.shape[stack]
     # a picture that was padded or cut keeps its middle where that of the slice is
