@@ -18,8 +18,8 @@ SIGNATURES = ("none", "tapered", "round")
 """Of each vendor's k-space: as acquired, tapered towards its edge, or without corners."""
 B1_RANGE = (0.10, 0.30)
 """How much the flip angle varies over the image, from lowest to highest, at 1.5 and 3 T."""
-RECEIVE_RANGE = (0.10, 0.40)
-"""How much the coils' sensitivity does."""
+RECEIVE_RANGE = (0.03, 0.12)
+"""How much the coils' sensitivity does, after the correction that scanners make."""
 REFERENCE_SNR = 24.0
 """Of the brightest tissue at 1.5 T in a voxel of ``REFERENCE_MM3`` at ``REFERENCE_HZ`` per pixel."""
 REFERENCE_MM3, REFERENCE_HZ = 20.0, 200.0
@@ -107,8 +107,8 @@ def _coils(random: np.random.Generator, field: float, size: int) -> tuple[NDArra
     dome = np.exp(-1.5 * ((line[:, None] - centre[0]) ** 2 + (line - centre[1]) ** 2))
     swing = B1_RANGE[FIELD_STRENGTHS.index(field)] * random.uniform(0.7, 1.3)
     b1 = 1 + swing * (dome - 0.5 + 0.25 * _smooth(random, size))
-    receive = 1 + random.uniform(*RECEIVE_RANGE) * _smooth(random, size)
-    return b1.astype(np.float32), np.clip(receive, 0.2, None).astype(np.float32)
+    receive = 1 + random.uniform(*RECEIVE_RANGE) / 2 * _smooth(random, size)
+    return b1.astype(np.float32), receive.astype(np.float32)
 
 
 def _smooth(random: np.random.Generator, size: int) -> NDArray:

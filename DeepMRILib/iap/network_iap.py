@@ -19,7 +19,7 @@ from DeepMRILib.iap.slice_cues import CUES, cues, scaled, square
 
 REGIONS = 16
 """Into how many parts a slice is divided."""
-JOINED = 24
+JOINED = 16
 """Features of all stages joined at half the images' resolution."""
 MEASURED = ("mean", "mean logarithm", "logarithm of the mean", "of the spread", "of that between neighbours")
 """Of the grey values of each region."""
@@ -83,7 +83,7 @@ class IAPNetwork(nn.Module):
         self.stages = nn.ModuleList(Block(*pair) for pair in itertools.pairwise(channels))
         self.sides = nn.ModuleList(nn.Conv2d(width, JOINED, 1) for width in channels)
         self.regions = nn.Conv2d(JOINED, REGIONS, 1)
-        seen = sum(channels) + REGIONS * (JOINED + len(MEASURED) + 1) + len(CUES)
+        seen = sum(channels) + REGIONS * (len(MEASURED) + 1) + len(CUES)
         self.levelled = nn.BatchNorm1d(seen)
         self.hidden = nn.Sequential(
             nn.Dropout(0.05),
@@ -107,7 +107,7 @@ class IAPNetwork(nn.Module):
             means.append(x.mean((2, 3)))
             joined = joined + functional.interpolate(side(x), joined.shape[-2:], mode="bilinear")
         joined = functional.relu(joined)
-        measured = _in_regions(grey, joined, self.regions(joined))
+        measured = _in_regions(grey, self.regions(joined))
         return self.levelled(torch.cat([*(one.float() for one in means), measured, told], 1))
 
     def answers(self, features: torch.Tensor) -> torch.Tensor:
@@ -119,19 +119,19 @@ class IAPNetwork(nn.Module):
         return self.answers(self.features(images, told))
 
 
-def _in_regions(grey: torch.Tensor, joined: torch.Tensor, drawn: torch.Tensor) -> torch.Tensor:
-    """(n, features) of regions (n, REGIONS, r, c), each pixel shared between them: size, ``MEASURED`` and features."""
+def _in_regions(grey: torch.Tensor, drawn: torch.Tensor) -> torch.Tensor:
+    """(n, features) of regions (n, REGIONS, r, c), each pixel shared between them: size and ``MEASURED``."""
     with torch.autocast(grey.device.type, enabled=False):
         shares = torch.softmax(drawn.float().flatten(2), 1)
         mean = grey.float().mean(1, keepdim=True)
         spread = ((grey.float() - mean) ** 2).mean(1, keepdim=True)
-        values = torch.cat([mean, mean**2, torch.log(mean + DARK), spread, joined.float()], 1).flatten(2)
+        values = torch.cat([mean, mean**2, torch.log(mean + DARK), spread], 1).flatten(2)
         size = shares.mean(2)
         found = torch.einsum("nkp,ncp->nkc", shares, values) / (shares.sum(2)[..., None] + 1.0)
         level, square = found[..., :1], found[..., 1:2]
         deviation = ((square - level**2).clamp(min=0) + DARK**4).sqrt()
         logarithms = torch.log(torch.cat([level, deviation, (found[..., 3:4] + DARK**4).sqrt()], -1) + DARK)
-        return torch.cat([size[..., None], level, found[..., 2:3], logarithms, found[..., 4:]], -1).flatten(1)
+        return torch.cat([size[..., None], level, found[..., 2:3], logarithms], -1).flatten(1)
 
 
 @torch.no_grad()

@@ -130,7 +130,7 @@ def _draw(random: np.random.Generator, family: Family, fields_of_view: tuple[flo
         ti=float(random.uniform(*ranges["ti"])) if "ti" in ranges else 0.0,
         flip=float(random.uniform(*ranges["flip"])) if "flip" in ranges else 90.0,
         volume=bool(volume),
-        fat_saturated=bool(random.uniform() < 0.3),
+        fat_saturated=bool(random.uniform() < 0.2),
         bandwidth=float(np.exp(random.uniform(*np.log(BANDWIDTHS)))),
         thickness=THICKNESSES[int(random.integers(len(THICKNESSES)))],
         field_of_view=fields_of_view[int(random.integers(len(fields_of_view)))],

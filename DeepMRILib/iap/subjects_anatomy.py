@@ -97,8 +97,8 @@ def _spine(canvas: Canvas, back: float) -> None:
 
 
 def breast(canvas: Canvas, random: np.random.Generator) -> None:
-    """Two breasts with glands before the chest wall, lungs and heart behind it."""
-    wide, wall = random.uniform(140, 165), random.uniform(25, 40)
+    """Two breasts with glands before the chest wall; behind it heart, liver, a lung and the spine."""
+    wide, wall = random.uniform(140, 165), random.uniform(-25, -10)
     gland, density = random.uniform(0.3, 0.8), random.uniform(-0.6, 0.6)
     depth = canvas.ellipsoid((0, wall + 75, 0), (wide, 88, LONG))
     canvas.paint(depth, "fat")
@@ -115,8 +115,10 @@ def breast(canvas: Canvas, random: np.random.Generator) -> None:
         if random.uniform() < 0.4:
             at = (side * 0.48 * wide + random.uniform(-20, 20), wall - random.uniform(10, 50), random.uniform(-20, 20))
             canvas.paint(canvas.ellipsoid(at, tuple(random.uniform(6, 14, 3))), "lesion")
-    canvas.paint(canvas.ellipsoid((15, wall + 55, 0), (38, 30, LONG)), "muscle")
-    canvas.paint(canvas.ellipsoid((15, wall + 57, 0), (28, 20, LONG)), "blood")
+    canvas.paint(canvas.ellipsoid((-0.47 * wide, wall + 78, -40), (0.33 * wide, 46, 160)), "liver")
+    canvas.paint(canvas.ellipsoid((15, wall + 45, 0), (38, 30, LONG)), "muscle")
+    canvas.paint(canvas.ellipsoid((15, wall + 47, 0), (28, 20, LONG)), "blood")
+    _spine(canvas, wall + 105)
 
 
 DRAWN: dict[Anatomy, Callable[[Canvas, np.random.Generator], None]] = {

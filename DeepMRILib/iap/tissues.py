@@ -55,6 +55,8 @@ TISSUES: tuple[Tissue, ...] = (
 INDEX: dict[str, int] = {tissue.name: number for number, tissue in enumerate(TISSUES)}
 FAT = INDEX["fat"]
 """The one whose protons are shifted against water's."""
+DENSITY_VARIES = 0.4
+"""How much proton density varies between subjects, of what relaxation times do."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,8 +85,12 @@ class Factors:
 
     @classmethod
     def draw(cls, random: np.random.Generator, variation: float) -> Factors:
-        """Independent normal factors of standard deviation ``variation`` around 1, none further than 2.5 of them."""
-        return cls(*(1 + variation * np.clip(random.standard_normal((4, len(TISSUES))), -2.5, 2.5)))
+        """Independent normal factors of standard deviation ``variation`` around 1, none further than 2.5 of them; of
+        densities less, as water contents differ less than relaxation times.
+        """
+        drawn = variation * np.clip(random.standard_normal((4, len(TISSUES))), -2.5, 2.5)
+        drawn[3] *= DENSITY_VARIES
+        return cls(*(1 + drawn))
 
 
 def properties(field: float, factors: Factors | None = None) -> Properties:
