@@ -3,7 +3,7 @@
 from DeepMRILib.iap.analysing import analyse
 from DeepMRILib.iap.audit import audit
 from DeepMRILib.iap.calibration import Calibration, HeadCalibration
-from DeepMRILib.iap.completing import complete, complete_sidecar
+from DeepMRILib.iap.completing import complete, complete_job, complete_sidecar
 from DeepMRILib.iap.evaluating import evaluate
 from DeepMRILib.iap.header import Header, read_header
 from DeepMRILib.iap.layout import Head, Layout
@@ -63,6 +63,7 @@ __all__ = [
     "analyse",
     "audit",
     "complete",
+    "complete_job",
     "complete_sidecar",
     "evaluate",
     "load_model",

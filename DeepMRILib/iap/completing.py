@@ -109,6 +109,17 @@ def complete(
     )
 
 
+def complete_job(
+    folder: Path | str,
+    model: Model | Path | str,
+    options: CompleteOptions | None = None,
+    *,
+    progress: Progress | None = None,
+) -> CohortResult:
+    """``complete`` with its arguments in the order of jobs."""
+    return complete(folder, options, model=model, progress=progress)
+
+
 def complete_sidecar(
     sidecar: Mapping[str, Any] | Path | str, prediction: IAPResult, options: CompleteOptions | None = None
 ) -> dict[str, Any]:
