@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import fft
+from scipy import fft, ndimage
 
 from DeepMRILib.iap import signal
 from DeepMRILib.iap.protocols import FIELD_STRENGTHS, Protocol
-from DeepMRILib.iap.tissues import FAT, TISSUES, Properties
+from DeepMRILib.iap.tissues import BLOOD, FAT, TISSUES, Properties
 
 SIGNATURES = ("none", "tapered", "round")
 """Of each vendor's k-space: as acquired, tapered towards its edge, or without corners."""
@@ -24,6 +24,14 @@ REFERENCE_SNR = 24.0
 """Of the brightest tissue at 1.5 T in a voxel of ``REFERENCE_MM3`` at ``REFERENCE_HZ`` per pixel."""
 REFERENCE_MM3, REFERENCE_HZ = 20.0, 200.0
 SNR_RANGE = (8.0, 90.0)
+BRIGHT = 0.96
+"""The quantile of an image that is its brightest tissue: a few vessels may be brighter."""
+VELOCITIES = (0.03, 0.25)
+"""Between which blood's velocity lies, in mm/ms, logarithmically uniform."""
+DEPHASING = 0.012
+"""Per ms and T: how fast a gradient echo decays where all that is near is air (magnetic susceptibility)."""
+NEAR_MM = 8.0
+"""Standard deviation of what is near."""
 FAT_LEFT = (0.05, 0.25)
 """What fat saturation leaves of fat's signal."""
 LARGEST = (400, 4000)
@@ -41,13 +49,17 @@ def images(fractions: NDArray, properties: Properties, protocol: Protocol, rando
     """
     size = fractions.shape[-1]
     b1, receive = _coils(random, protocol.field, size)
-    water, fat = _signals(fractions, properties, protocol, b1)
+    velocity = float(np.exp(random.uniform(*np.log(VELOCITIES))))
+    water, fat = _signals(fractions, properties, protocol, b1, velocity)
+    if protocol.family == "GRE":
+        kept_phase = _dephased(fractions, protocol)
+        water, fat = water * kept_phase, fat * kept_phase
     if protocol.fat_saturated:
         left = random.uniform(*FAT_LEFT) * (1 + 0.5 * _smooth(random, size))
         fat = fat * np.clip(left, 0, 1)
     kspace = _kspace(water * receive, fat * receive, protocol)
     kept, weights = _acquired(protocol, size)
-    brightest = np.quantile(np.abs(fft.ifft2(kspace * kept, norm="ortho")), 0.99)
+    brightest = np.quantile(np.abs(fft.ifft2(kspace * kept, norm="ortho")), BRIGHT)
     sigma = brightest / snr(protocol, float(np.exp(random.normal(0, 0.12))))
     noise = random.standard_normal((2, *kspace.shape), dtype=np.float32) * np.float32(sigma)
     magnitude = np.abs(fft.ifft2((kspace + noise[0] + 1j * noise[1]) * kept * weights, norm="ortho"))
@@ -72,12 +84,22 @@ def snr(protocol: Protocol, coil: float = 1.0) -> float:
     return float(np.clip(REFERENCE_SNR * coil * protocol.field / FIELD_STRENGTHS[0] * relative, *SNR_RANGE))
 
 
-def _signals(fractions: NDArray, known: Properties, protocol: Protocol, b1: NDArray) -> tuple[NDArray, NDArray]:
+def _dephased(fractions: NDArray, protocol: Protocol) -> NDArray:
+    """What is left of gradient echoes near air, (n, rows, columns)."""
+    pixel = protocol.field_of_view / fractions.shape[-1]
+    air = ndimage.gaussian_filter(1 - fractions.sum(axis=0), (0, NEAR_MM / pixel, NEAR_MM / pixel), truncate=2.5)
+    return np.exp(-DEPHASING * protocol.te * protocol.field * air)
+
+
+def _signals(
+    fractions: NDArray, known: Properties, protocol: Protocol, b1: NDArray, velocity: float
+) -> tuple[NDArray, NDArray]:
     """Signal of water and of fat (n, rows, columns), with signs and the phase that fat has gathered."""
     water = np.zeros(fractions.shape[1:], np.float32)
     for number in range(len(TISSUES)):
         if number != FAT and fractions[number].any():
-            water += fractions[number] * _of_tissue(number, known, protocol, b1)
+            made = _of_tissue(number, known, protocol, b1)
+            water += fractions[number] * (_flowing(made, known, protocol, b1, velocity) if number == BLOOD else made)
     fat = fractions[FAT] * _of_tissue(FAT, known, protocol, b1)
     if protocol.family == "GRE":
         fat = fat * np.complex64(signal.fat_phase(protocol.field, protocol.te))
@@ -98,6 +120,19 @@ def _of_tissue(number: int, known: Properties, protocol: Protocol, b1: NDArray) 
     else:
         made = signal.inversion_recovery(density, t1, t2, tr=protocol.tr, te=protocol.te, ti=protocol.ti)
     return (made * refocused).astype(np.float32)
+
+
+def _flowing(made: NDArray, known: Properties, protocol: Protocol, b1: NDArray, velocity: float) -> NDArray:
+    """Blood's signal as it flows through the slices of a series; through a volume it flows without a change."""
+    if protocol.family != "GRE":
+        return made * np.float32(signal.washed_out(protocol.te, velocity, protocol.thickness))
+    if protocol.volume:
+        return made
+    new = np.float32(signal.fresh(protocol.tr, velocity, protocol.thickness))
+    relaxed = (
+        known.density[BLOOD] * np.sin(np.deg2rad(b1 * protocol.flip)) * np.exp(-protocol.te / known.t2_star[BLOOD])
+    )
+    return (new * relaxed + (1 - new) * made).astype(np.float32)
 
 
 def _coils(random: np.random.Generator, field: float, size: int) -> tuple[NDArray, NDArray]:

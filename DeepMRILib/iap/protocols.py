@@ -22,7 +22,7 @@ FIELD_STRENGTHS = (1.5, 3.0)
 THICKNESSES = (1.0, 1.5, 2.0, 3.0, 4.0, 5.0)
 MATRICES = (2 / 3, 5 / 6, 1.0)
 """Acquired lines as fractions of the image's."""
-BANDWIDTHS = (80.0, 500.0)
+BANDWIDTHS = (100.0, 300.0)
 POSITIONS = ("HFS", "HFP")
 PARTS = 8
 """Into how many parts a range is cut for combinations."""

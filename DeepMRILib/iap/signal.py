@@ -53,6 +53,28 @@ def inversion_recovery(
     return density * (1 - 2 * np.exp(-ti / t1) + np.exp(-tr / t1)) * np.exp(-te / t2)
 
 
+def washed_out(te: float, velocity: float, thickness: float) -> float:
+    """What is left of flowing blood's spin echo: who has left the slice before the 180 degree pulse gives none, so
+    vessels are dark. 1 - v TE / (2 d), velocity in mm/ms, thickness in mm (Bradley and Waluch, Radiology 1985;154:443).
+
+    Example:
+        >>> washed_out(20.0, 0.1, 4.0), washed_out(100.0, 0.1, 4.0)
+        (0.75, 0.0)
+    """
+    return max(0.0, 1 - velocity * te / (2 * thickness))
+
+
+def fresh(tr: float, velocity: float, thickness: float) -> float:
+    """Which part of the blood in a slice has come in since the last excitation and gives the signal of blood that no
+    pulse has saturated: vessels are bright in gradient echoes. v TR / d, at most 1 (Bradley and Waluch 1985).
+
+    Example:
+        >>> fresh(10.0, 0.1, 4.0), fresh(500.0, 0.1, 4.0)
+        (0.25, 1.0)
+    """
+    return min(1.0, velocity * tr / thickness)
+
+
 def ernst_angle(t1: ArrayLike, tr: ArrayLike) -> NDArray:
     """The flip angle of the largest spoiled gradient echo: cos(a) = exp(-TR / T1).
 

@@ -70,7 +70,7 @@ def abdomen(canvas: Canvas, random: np.random.Generator) -> None:
     canvas.paint(canvas.ellipsoid((-40, 0, 0), (6, 5, 60)), "blood")
     for side in (-1, 1):
         kidney = canvas.ellipsoid((side * 62, 0.38 * deep, -40), (27, 27, 55))
-        canvas.paint(kidney, ("muscle", 0.5), ("blood", 0.5))
+        canvas.paint(kidney, ("muscle", 0.7), ("fluid", 0.3))
         canvas.paint(kidney - 14, ("fat", 0.6), ("fluid", 0.4))
         canvas.paint(canvas.ellipsoid((side * 38, 0.62 * deep, 0), (26, 22, LONG)), "muscle")
     _spine(canvas, 0.5 * deep)

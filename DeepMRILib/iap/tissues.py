@@ -55,6 +55,8 @@ TISSUES: tuple[Tissue, ...] = (
 INDEX: dict[str, int] = {tissue.name: number for number, tissue in enumerate(TISSUES)}
 FAT = INDEX["fat"]
 """The one whose protons are shifted against water's."""
+BLOOD = INDEX["blood"]
+"""The one that flows."""
 DENSITY_VARIES = 0.4
 """How much proton density varies between subjects, of what relaxation times do."""
 
