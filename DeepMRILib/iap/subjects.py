@@ -13,8 +13,8 @@ from DeepMRILib.random_fields import Grid, smooth_noise
 
 Anatomy = Literal["head", "abdomen", "breast"]
 ANATOMIES: tuple[Anatomy, ...] = ("head", "abdomen", "breast")
-REACH_MM = 320.0
-"""Half the edge of the cube in which a subject's uneven borders are one field."""
+REACH_MM = 250.0
+"""Half the edge of the cube in which a subject's uneven borders are one field: more than any field of view."""
 
 
 @dataclass(frozen=True, eq=False)
