@@ -54,6 +54,10 @@ def main(modules: list[str]) -> None:
         import screenshots_igs
 
         screenshots_igs.draw()
+    if "IAPPredict" in modules or not modules:
+        import screenshots_iap
+
+        screenshots_iap.draw()
 
 
 def draw_ivim() -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Collection, Sequence
-from itertools import islice
+from itertools import count, islice
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -16,6 +17,7 @@ from DeepMRILib.iap.result import AuditResult, CohortResult
 from DeepMRILib.mrml.iap_cohort import CohortNodes, auditText, cohortText, deliverAudit, deliverCohort
 from DeepMRILib.options import settings
 from DeepMRILib.panel.iap_network import NetworkChoice, isChosen, packagesOf
+from DeepMRILib.panel.outcome import plainName
 from DeepMRILib.panel.task import JobTask
 from DeepMRILib.panel.views import showNumbers
 
@@ -76,6 +78,42 @@ class _CohortTask(JobTask):
                 setattr(parameters, name, getattr(made, name))
 
 
+class _ModelTask(_CohortTask):
+    """What sorting and completing have in common: the chosen model looks at each series."""
+
+    inputParameters: ClassVar = {"folder": "cohortFolder", "model": "model"}
+    unused: Collection[str] = ()
+    """Settings that the panel does not ask for."""
+
+    def options(self, parameters: Any) -> Any:
+        """The job's checked options, with the level of the first task."""
+        return dataclasses.replace(_CohortTask.options(self, parameters), level=parameters.level)
+
+    def irrelevant(self, parameters: Any) -> Collection[str]:
+        """What stands above, and what is of one series alone."""
+        hidden = {"level", "saliency", *self.unused}
+        return hidden if self.asksModel(parameters) else hidden | {one.name for one in settings(PredictOptions)}
+
+    def asksModel(self, parameters: Any) -> bool:  # noqa: ARG002 - sorting does not always
+        """Whether a model is asked with these settings."""
+        return True
+
+    def needsTorch(self, parameters: Any) -> bool:
+        """Models do."""
+        return self.asksModel(parameters)
+
+    def packages(self, parameters: Any) -> Sequence[str]:
+        """To read the weights of models, and images."""
+        if not self.asksModel(parameters):
+            return ()
+        return (*packagesOf(parameters), *imagePackages(parameters.cohortFolder))
+
+    def collect(self, parameters: Any, frame: Any = None) -> dict[str, Any]:
+        """The folder, and the model where it is asked."""
+        model = self.networks.place(parameters) if self.asksModel(parameters) else None
+        return {**_CohortTask.collect(self, parameters, frame), "model": model}
+
+
 class IAPAuditTask(_CohortTask):
     """Looks through the headers of a folder; no model is needed."""
 
@@ -107,12 +145,12 @@ class IAPAuditTask(_CohortTask):
         showNumbers(parameters.findingsTable)
 
 
-class IAPSortTask(_CohortTask):
+class IAPSortTask(_ModelTask):
     """Sorts the series of a folder into domains, by what the headers or the chosen model say."""
 
     jobKey = "iap.sort"
     section = "sort"
-    inputParameters: ClassVar = {"folder": "cohortFolder", "model": "model"}
+    unused = ("files",)
     nodeParameters: ClassVar = {
         "cohortTable": vtkMRMLTableNode,
         "confusionTable": vtkMRMLTableNode,
@@ -124,34 +162,18 @@ class IAPSortTask(_CohortTask):
         """Beside Apply."""
         return _("Sort")
 
-    def irrelevant(self, parameters: Any) -> Collection[str]:
-        """Files stay where they are; with headers alone there is nothing to set for a model."""
-        hidden = {"files", "saliency"}
-        if parameters.sort_source == "header":
-            hidden |= {setting.name for setting in settings(PredictOptions)}
-        return hidden
+    def asksModel(self, parameters: Any) -> bool:
+        """Unless headers alone make the domains."""
+        return parameters.sort_source != "header"
 
     def missing(self, parameters: Any) -> str:
         """Also a model where the image is asked."""
-        wrong = _CohortTask.missing(self, parameters) or self.networks.missing(parameters)
-        if wrong or parameters.sort_source == "header" or isChosen(parameters):
+        wrong = _CohortTask.missing(self, parameters)
+        if wrong or not self.asksModel(parameters):
             return wrong
-        return _("Choose a model above, or sort by what the headers say (source: header).")
-
-    def needsTorch(self, parameters: Any) -> bool:
-        """Models do."""
-        return parameters.sort_source != "header"
-
-    def packages(self, parameters: Any) -> Sequence[str]:
-        """To read the weights of models, and images."""
-        if parameters.sort_source == "header":
-            return ()
-        return (*packagesOf(parameters), *imagePackages(parameters.cohortFolder))
-
-    def collect(self, parameters: Any, frame: Any = None) -> dict[str, Any]:
-        """The folder, and the model where the image is asked."""
-        model = None if parameters.sort_source == "header" else self.networks.place(parameters)
-        return {**_CohortTask.collect(self, parameters, frame), "model": model}
+        if not isChosen(parameters):
+            return _("Choose a model above, or sort by what the headers say (source: header).")
+        return self.networks.missing(parameters)
 
     def deliver(self, results: Sequence[CohortResult], parameters: Any) -> str:
         """Put the tables into the scene."""
@@ -162,3 +184,49 @@ class IAPSortTask(_CohortTask):
     def show(self, parameters: Any) -> None:
         """Choose the domains for the view that shows tables."""
         showNumbers(parameters.cohortTable)
+
+
+class IAPCompleteTask(_ModelTask):
+    """Writes sidecars for the series of a folder, in which what the headers lack stands as predicted."""
+
+    jobKey = "iap.complete"
+    section = "complete"
+    viewParameters: ClassVar = ("completeFolder",)
+    nodeParameters: ClassVar = {"completeFolder": str}
+
+    @property
+    def buttonText(self) -> str:
+        """Beside Apply."""
+        return _("Complete")
+
+    def missing(self, parameters: Any) -> str:
+        """Also a model, and a place for the files."""
+        wrong = _CohortTask.missing(self, parameters)
+        if wrong:
+            return wrong
+        if not isChosen(parameters):
+            return _("Choose a model above: it tells what the headers lack.")
+        if not parameters.completeFolder:
+            return _("Choose a folder to write to.")
+        return self.networks.missing(parameters)
+
+    def collect(self, parameters: Any, frame: Any = None) -> dict[str, Any]:
+        """Also the folder to write to must be there."""
+        existingFolder(parameters.completeFolder)
+        return _ModelTask.collect(self, parameters, frame)
+
+    def deliver(self, results: Sequence[CohortResult], parameters: Any) -> str:
+        """Write the sidecars into a new folder."""
+        name = plainName(Path(parameters.cohortFolder).name)
+        place = freeFolder(existingFolder(parameters.completeFolder), f"{name}-completed")
+        if not len(results[0].written):
+            return " ".join((_("Nothing was to be filled in."), *results[0].provenance.notes))
+        results[0].save(place)
+        text = _("{count} sidecars written to {place}.").format(count=len(results[0].written), place=place)
+        return " ".join((text, *results[0].provenance.notes))
+
+
+def freeFolder(parent: Path, name: str) -> Path:
+    """A folder that does not exist yet: of this name, or with a number behind it."""
+    names = (name if n == 1 else f"{name}-{n}" for n in count(1))
+    return next(parent / one for one in names if not (parent / one).exists())

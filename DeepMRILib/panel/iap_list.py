@@ -16,8 +16,10 @@ from DeepMRILib.panel.iap_verdicts import lookOf, verdictHelp, verdictWord
 from DeepMRILib.panel.pvs_views import jumpTo
 from DeepMRILib.panel.views import showNumbers
 
-ROW_HEIGHT, MOST_ROWS, FRAME = 24, 14, 30
+ROW_HEIGHT, MOST_ROWS, FRAME = 24, 18, 26
 """Pixels of a row, rows that are seen at once, pixels of the headings."""
+WIDEST = 130
+"""Pixels of a column, so that all are seen."""
 VERDICT = 4
 _UNKNOWN = object()
 """What is shown before the panel has looked, and after the user was elsewhere."""
@@ -40,9 +42,13 @@ class ParameterList:
         self._list.setHorizontalHeaderLabels(headings)
         self._list.verticalHeader().setVisible(False)
         self._list.verticalHeader().setDefaultSectionSize(ROW_HEIGHT)
-        for column in range(len(headings)):
-            self._list.horizontalHeader().setSectionResizeMode(column, qt.QHeaderView.ResizeToContents)
-        self._list.horizontalHeader().setStretchLastSection(True)
+        widths = self._list.horizontalHeader()
+        widths.setSectionResizeMode(0, qt.QHeaderView.Stretch)
+        for column in range(1, len(headings)):
+            widths.setSectionResizeMode(column, qt.QHeaderView.ResizeToContents)
+        widths.setMaximumSectionSize(WIDEST)
+        widths.setHighlightSections(False)
+        self._list.setHorizontalScrollBarPolicy(qt.Qt.ScrollBarAlwaysOff)  # tooltips have what does not fit
         self._list.setWordWrap(False)
         font = panel.ui.warningLabel.font
         font.setBold(True)
@@ -156,6 +162,7 @@ def _item(text: str, row: ParameterRow) -> Any:
 
 def _verdictItem(row: ParameterRow) -> Any:
     item = _item(verdictWord(row.verdict), row)
+    item.setFlags(qt.Qt.ItemIsEnabled)  # the colour of a chosen row would hide its own
     item.setToolTip(verdictHelp(row.verdict))
     look = lookOf(row.verdict)
     if look.background:

@@ -31,6 +31,7 @@ class SourceSection:
             "headerFile": self._ui.headerEdit,
             "checkpointFile": self._ui.checkpointEdit,
             "cohortFolder": self._ui.folderEdit,
+            "completeFolder": self._ui.completeFolderEdit,
             "trainFolder": self._ui.trainFolderEdit,
             "trainTable": self._ui.trainTableEdit,
         }

@@ -82,6 +82,34 @@ def test_apply_reads_a_real_series_of_dicom_files_through_the_database(panel, tm
         assert rows["Field strength"] == f"{made.values()['field_strength']:g} T"
 
 
+def test_original_pixels_of_a_series_that_lies_among_others_are_told_by_slice(panel, tmp_path, monkeypatch) -> None:
+    import slicer
+    from slicerapp.dicom_database import DicomDatabase
+
+    from DeepMRILib import files
+    from DeepMRILib.iap.series import read_series
+    from DeepMRILib.mrml.iap import slicePosition
+    from DeepMRILib.mrml.volumes import nodeFromVolume
+    from DeepMRILib.volume import Volume
+
+    folder = samples.dicomFolder(tmp_path)
+    paths = sorted(folder.iterdir())
+    database = DicomDatabase(paths)
+    monkeypatch.setattr(slicer, "dicomDatabase", database, raising=False)
+    volume = files.read_volume(folder)
+    turned = volume.affine @ np.array([[1, 0, 0, 0], [0, 1, 0, 0], [0, 0, -1, 4], [0, 0, 0, 1]])
+    node = nodeFromVolume(Volume(np.ascontiguousarray(volume.array[..., ::-1]), turned), "turned round")
+    uids = [database.instanceForFile(str(path)) for path in reversed(paths)]
+    node.SetAttribute("DICOM.instanceUIDs", " ".join(uids))
+    (folder / "report.txt").write_text("among others")
+    panel.ui.inputSelector.setCurrentNode(node)
+    panel.ui.originalBox.setChecked(True)
+    assert read_series(panel.logic.collect(panel.parameters)["data"]).count == 5
+    panel.run()
+    place = slicePosition(panel.parameters.parametersTable, 1)
+    assert place[2] == pytest.approx(volume.affine[2, 3] + volume.affine[2, 2])  # the second of the files
+
+
 def test_a_sidecar_beside_the_file_or_a_chosen_one_is_the_header(panel, tmp_path) -> None:
     import slicer
 

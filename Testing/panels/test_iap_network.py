@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib.util
+import json
+import shutil
 import sys
 from pathlib import Path
 
@@ -90,35 +92,6 @@ def test_a_model_is_asked_in_the_worker_and_what_decides_is_shown(panel, model, 
     assert ("torch" in sys.modules) == torch_before
 
 
-def test_original_pixels_of_a_series_that_lies_among_others_are_told_by_slice(panel, model, tmp_path, monkeypatch):
-    import numpy as np
-    import slicer
-    from slicerapp.dicom_database import DicomDatabase
-
-    from DeepMRILib import files
-    from DeepMRILib.mrml.iap import slicePosition
-    from DeepMRILib.mrml.volumes import nodeFromVolume
-    from DeepMRILib.volume import Volume
-
-    folder = samples.dicomFolder(tmp_path)
-    paths = sorted(folder.iterdir())
-    database = DicomDatabase(paths)
-    monkeypatch.setattr(slicer, "dicomDatabase", database, raising=False)
-    volume = files.read_volume(folder)
-    turned = volume.affine @ np.array([[1, 0, 0, 0], [0, 1, 0, 0], [0, 0, -1, 4], [0, 0, 0, 1]])
-    node = nodeFromVolume(Volume(np.ascontiguousarray(volume.array[..., ::-1]), turned), "turned round")
-    uids = [database.instanceForFile(str(path)) for path in reversed(paths)]
-    node.SetAttribute("DICOM.instanceUIDs", " ".join(uids))
-    (folder / "report.txt").write_text("among others")
-    panel.ui.inputSelector.setCurrentNode(node)
-    panel.ui.originalBox.setChecked(True)
-    panel.parameters.slices = 0
-    said = panel.press()
-    assert " parameters: " in said, said
-    place = slicePosition(panel.parameters.parametersTable, 1)
-    assert place[2] == pytest.approx(volume.affine[2, 3] + volume.affine[2, 2])  # the second of the files
-
-
 def test_a_folder_is_audited(panel, folder, tmp_path) -> None:
     panel.ui.folderEdit.currentPath = str(folder)
     said = panel.press("audit")
@@ -139,7 +112,20 @@ def test_a_folder_is_audited(panel, folder, tmp_path) -> None:
     }
 
 
-def test_a_folder_is_sorted_by_headers_or_by_a_model(panel, folder, model) -> None:
+@pytest.fixture
+def few(folder, tmp_path) -> Path:
+    """The series of one subject, without echo times in their sidecars."""
+    place = tmp_path / "few"
+    subject = min(folder.glob("sub-*"))
+    shutil.copytree(subject, place / subject.name)
+    for sidecar in place.rglob("*.json"):
+        content = json.loads(sidecar.read_text())
+        content.pop("EchoTime", None)
+        sidecar.write_text(json.dumps(content))
+    return place
+
+
+def test_a_folder_is_sorted_by_headers_or_by_a_model(panel, folder, few, model) -> None:
     from DeepMRILib.mrml.pvs_report import tableFromNode
 
     panel.ui.folderEdit.currentPath = str(folder)
@@ -149,17 +135,25 @@ def test_a_folder_is_sorted_by_headers_or_by_a_model(panel, folder, model) -> No
     columns = tableFromNode(panel.parameters.cohortTable).columns
     assert set(columns["domain"]) <= {"1.5 T", "3 T", "unknown"}
     assert len(columns["domain"]) == 18
-    panel.parameters.sort_source = "predicted"
-    panel.parameters.sort_slices = 1
+    panel.ui.folderEdit.currentPath = str(few)
+    panel.parameters.sort_source, panel.parameters.sort_slices, panel.parameters.level = "predicted", 1, 0.8
+    assert panel.section("sort").task.options(panel.parameters).level == pytest.approx(0.8)
     said = panel.press("sort")
-    assert said.startswith("18 series in "), said
+    assert said.startswith("3 series in "), said
     assert panel.parameters.confusionTable.GetNumberOfRows() > 0
     assert panel.ui.exportCohortButton.enabled
 
+    panel.ui.completeFolderEdit.currentPath = str(few.parent)
+    panel.parameters.complete_slices = 1
+    for name in ("few-completed", "few-completed-2"):
+        said = panel.press("complete")
+        assert "sidecars written to" in said, said
+        written = list((few.parent / name).rglob("*_MR.json"))
+        assert written
+        assert "EchoTime" in json.loads(written[0].read_text())["Predicted"]["Values"]
+
 
 def test_unreadable_files_in_a_folder_are_told_and_the_rest_is_done(panel, folder, tmp_path) -> None:
-    import shutil
-
     place = tmp_path / "study"
     shutil.copytree(folder, place)
     (place / "broken.dcm").write_bytes(b"\0" * 128 + b"DICM" + b"\xff" * 60)
@@ -195,14 +189,16 @@ def test_what_is_missing_is_said(panel, store, tmp_path) -> None:
 
     assert hint() == ""
     assert hint("saliency") == "Choose a model above: it is the model that decides."
-    assert hint("audit") == hint("sort") == "Choose a folder."
+    assert hint("audit") == hint("sort") == hint("complete") == "Choose a folder."
     assert hint("train") == "Choose a folder of series to learn from."
     panel.parameters.cohortFolder = str(tmp_path)
     assert hint("audit") == ""
     assert hint("sort") == "Choose a model above, or sort by what the headers say (source: header)."
     panel.parameters.sort_source = "header"
     assert hint("sort") == ""
+    assert hint("complete") == "Choose a model above: it tells what the headers lack."
     panel.parameters.model = "gone"
+    assert hint("complete") == "Choose a folder to write to."
     assert hint().startswith("There is no model gone on this computer.")
     panel.parameters.checkpointFile = __file__
     assert hint() == "A model and a file are chosen. Choose none for one of them."
