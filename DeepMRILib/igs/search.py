@@ -7,14 +7,13 @@ One forward and one backward pass give the derivative for every line at once, ho
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from itertools import chain, islice
 
 import numpy as np
 from numpy.typing import NDArray
 
 from DeepMRILib.errors import InputError
+from DeepMRILib.igs.candidates import candidates, lowest_first, ranked
 from DeepMRILib.igs.constraints import Constraints
 from DeepMRILib.igs.objective import Objective
 from DeepMRILib.igs.options import PatternOptions
@@ -22,8 +21,6 @@ from DeepMRILib.progress import Progress, part
 
 SUBSET = 48
 """Slices on which candidates are compared by their true loss; more change the choice little and cost in proportion."""
-TIE = 3e-5
-"""Derivatives that differ by less than this fraction count as equal: 32-bit networks round as much as 5e-6 of them."""
 EQUAL = 1e-6
 """True losses that differ by less than this fraction are equal up to rounding."""
 PATIENCE = 3
@@ -83,8 +80,8 @@ def search(setting: Setting, *, held_out: Objective | None = None, progress: Pro
 
     It starts with the forced lines, by their distance from DC, and takes ``options.lines_per_step`` for each contrast
     with every gradient. Lines whose derivatives are equal (magnitude images cannot tell k from -k) go by their
-    distance from DC, the negative one first. With ``options.rerank`` the best candidates by derivative are compared by
-    the true loss of a mask with each of them. With ``options.swaps`` see ``swapping.swapped``.
+    distance from DC, the negative one first. With ``options.rerank`` several candidates for each step
+    (``candidates.candidates``) are compared by their true loss. With ``options.swaps`` see ``swapping.swapped``.
 
     Args:
         setting: loss and rules.
@@ -169,37 +166,20 @@ def grown(
 def _picked(setting: Setting, growth: Growth, contrast: int, gradient: NDArray, needed: int) -> list[int]:
     """The lines that a step takes for one contrast, of ``needed`` still missing."""
     rules, chosen = growth.own[contrast], growth.chosen[contrast]
-    wanted = min(setting.options.lines_per_step, needed)
-    ranking = ranked(rules, chosen, gradient)
+    counts = (min(setting.options.lines_per_step, needed), needed)
     if not setting.options.rerank:
-        return rules.taken(ranking, chosen, wanted, needed)
-    best = list(islice(ranking, max(setting.options.rerank, wanted)))
+        return rules.taken(ranked(rules, chosen, gradient), chosen, *counts)
+    sets = candidates(rules, chosen, gradient, counts, setting.options.rerank)
+    if len(sets) == 1:
+        return sets[0]
     trials = []
-    for line in best:
+    for lines in sets:
         trial = growth.chosen.copy()
-        trial[contrast, list(rules.unit(line))] = True
+        trial[contrast, lines] = True
         trials.append(trial)
-    by_loss = lowest_first(setting.losses(trials, setting.rows), EQUAL, np.arange(len(best)))
-    return rules.taken(chain((best[at] for at in by_loss), ranking), chosen, wanted, needed)
-
-
-def ranked(rules: Constraints, chosen: NDArray, gradient: NDArray) -> Iterator[int]:
-    """The open lines by their derivative (of pairs that of both), the lowest first; ties by distance from DC."""
-    lines = np.flatnonzero(rules.open(chosen))
-    scores = gradient[lines] + (gradient[rules.partners[lines]] if rules.mirror else 0.0)
-    return (int(lines[at]) for at in lowest_first(scores, TIE, rules.nearness[lines]))
-
-
-def lowest_first(values: NDArray, tie: float, ranks: NDArray) -> Iterator[int]:
-    """The places of values, the lowest first; those that differ by no more than the fraction ``tie`` by their rank."""
-    order = np.argsort(values, kind="stable")
-    values = values[order]
-    start = 0
-    while start < len(order):
-        stop = int(np.searchsorted(values, values[start] + tie * abs(values[start]), side="right"))
-        tied = order[start:stop]
-        yield from tied[np.argsort(ranks[tied], kind="stable")]
-        start = stop
+    # sets of several lines differ more than single ones: half of the slices tell
+    rows = setting.rows if counts[0] == 1 or setting.rows is None else setting.rows[::2]
+    return sets[next(lowest_first(setting.losses(trials, rows), EQUAL, np.arange(len(sets))))]
 
 
 def checked(loss: float, count: int) -> float:

@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from DeepMRILib.igs.blocks import best_block, shared_mask
+from DeepMRILib.igs.candidates import ranked
 from DeepMRILib.igs.constraints import Constraints
-from DeepMRILib.igs.search import EQUAL, Found, Setting, grown, ranked
+from DeepMRILib.igs.search import EQUAL, Found, Setting, grown
 from DeepMRILib.progress import Progress, part
 
 TRIED = 4
