@@ -55,7 +55,7 @@ class IAPPredict(ScriptedLoadableModule):
             "for a folder that is audited and sorted. For research use only."
         )
         parent.acknowledgementText = _(
-            "After Konz and Mazurowski, Reverse Engineering Breast MRIs (MIDL 2024). Please cite the DeepMRI extension "
+            "After Konz and Mazurowski, Reverse Engineering Breast MRIs (MIDL 2023). Please cite the DeepMRI extension "
             "and that paper."
         )
         slicer.app.connect("startupCompleted()", registerSampleData)
