@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import softmax
 
 from DeepMRILib.iap.calibration import Calibration, HeadCalibration
 from DeepMRILib.iap.conformal import class_set, combined_classes, combined_numbers, interval
@@ -84,6 +83,8 @@ def _answer(head: Head, logits: NDArray, calibration: Calibration | None, level:
 
 
 def _class(head: Head, outputs: NDArray, known: HeadCalibration | None, level: float) -> Answer:
+    from scipy.special import softmax  # as in ``conformal``
+
     temperature = known.temperature if known else 1.0
     probabilities = combined_classes(outputs, temperature)
     each = softmax(np.asarray(outputs, float) / temperature, axis=1)

@@ -12,8 +12,6 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.optimize import minimize_scalar
-from scipy.special import log_softmax
 
 from DeepMRILib.iap.calibration import HeadCalibration
 from DeepMRILib.iap.layout import Head, Layout
@@ -31,6 +29,8 @@ def combined_classes(logits: ArrayLike, temperature: float = 1.0) -> NDArray:
         >>> combined_classes([[0.0, 0.0], [0.0, 0.0]]).tolist()
         [0.5, 0.5]
     """
+    from scipy.special import log_softmax  # SciPy takes most of a second, and audits need none of it
+
     mean = log_softmax(np.asarray(logits, float), axis=1).mean(axis=0)
     return np.exp(log_softmax(mean / temperature))
 
@@ -59,6 +59,9 @@ def fitted_temperature(logits: Sequence[NDArray], truth: Sequence[int]) -> float
         logits: of each series (slices, classes).
         truth: each series' class.
     """
+    from scipy.optimize import minimize_scalar
+    from scipy.special import log_softmax
+
     if not len(logits):
         return 1.0
     means = np.stack([log_softmax(np.asarray(one, float), axis=1).mean(axis=0) for one in logits])
@@ -82,10 +85,17 @@ def quantile(scores: Sequence[float], level: float) -> float:
 
 
 def thinned(scores: ArrayLike) -> tuple[float, ...]:
-    """At most ``MOST_SCORES`` of the scores, ascending: each k-th, so that no quantile becomes smaller."""
+    """At most ``MOST_SCORES`` of the scores, ascending: each k-th, and rounded up, so that no quantile becomes smaller.
+
+    Rounded to the nearest, the scores of a network that is nearly always sure would all be 0, and its sets empty.
+
+    Example:
+        >>> thinned([3e-8, 0.25, 0.1234567])
+        (1e-06, 0.123457, 0.25)
+    """
     ordered = np.sort(np.asarray(scores, float))
     step = math.ceil(len(ordered) / MOST_SCORES) or 1
-    return tuple(round(float(score), 6) for score in ordered[step - 1 :: step])
+    return tuple(math.ceil(float(score) * 1e6) / 1e6 for score in ordered[step - 1 :: step])
 
 
 def class_set(head: Head, probabilities: NDArray, scores: Sequence[float], level: float) -> tuple[int, ...]:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -180,3 +183,18 @@ def test_without_a_calibration_there_are_neither_sets_nor_intervals() -> None:
 def test_a_calibration_survives_json() -> None:
     one = a_calibration()
     assert Calibration.from_json(one.to_json()) == one
+
+
+def test_a_network_that_is_nearly_always_sure_keeps_its_sets() -> None:
+    """Its scores are far below what is kept of them; rounded to 0 they would leave every set empty."""
+    probabilities = np.array([1 - 2e-8, 1e-8, 1e-8])
+    kept = thinned(np.full(50, 2e-8))
+    assert class_set(VENDOR, probabilities, kept, 0.9) == (0,)
+
+
+def test_importing_the_package_does_not_import_scipy() -> None:
+    code = (
+        "import sys, DeepMRILib.iap; print([name for name in sys.modules if name.split('.')[0] in ('scipy', 'torch')])"
+    )
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120)
+    assert told.stdout.strip() == "[]"
