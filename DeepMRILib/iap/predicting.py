@@ -6,12 +6,13 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from DeepMRILib.errors import InputError
+from DeepMRILib.errors import DependencyError, InputError
+from DeepMRILib.iap.answering import Answer, answers
 from DeepMRILib.iap.gates import check_usable, checks
 from DeepMRILib.iap.header import Header, read_header
 from DeepMRILib.iap.model import Model, load_model
@@ -27,10 +28,9 @@ from DeepMRILib.progress import Progress, part
 from DeepMRILib.results import Provenance
 from DeepMRILib.volume import Volume
 
-if TYPE_CHECKING:
-    from DeepMRILib.iap.answering import Answer
-
 Source = Path | str | Volume | SeriesPlace
+PICTURED = 4
+"""Slices that are shown where no network chooses any."""
 UNCALIBRATED = (
     "The network brings no calibration: its probabilities are its own and usually too high, and there are no sets and "
     "intervals."
@@ -84,7 +84,8 @@ def predict_job(
     options = validate(PredictOptions() if options is None else options)
     told = part(progress, 0.0, 1.0)
     if model is None:
-        return _by_header(data, header, options)
+        result = _by_header(data, header, options)
+        return result if isinstance(data, SeriesPlace) else _with_pictures(result, data, header, options)
     told(0.0, "Reading the network")
     opened = load_model(model, device=options.device)
     check_told(opened, options.saliency)
@@ -124,6 +125,20 @@ def _by_header(data: Source, header: Header | Path | str | None, options: Predic
     return IAPResult(made, parameter_rows(known, {}, (), Asked()), header=dict(known.raw))
 
 
+def _with_pictures(
+    result: IAPResult, data: Source, header: Header | Path | str | None, options: PredictOptions
+) -> IAPResult:
+    """With a few slices of the middle, to see what the header is of; without where there are none, and the reason."""
+    try:
+        series = read_series(data, slice_axis=options.slice_axis, most=PICTURED, header=header)
+    except (InputError, DependencyError) as error:
+        made = result.provenance
+        return replace(result, provenance=replace(made, notes=(*made.notes, f"No slices are shown: {error}")))
+    shown = zip(series.indices, series.slices, strict=True)
+    dark = {str(index): _bright_on_dark(one, series.photometric) for index, one in shown if np.ndim(one) == 2}
+    return replace(result, pictures=dark)
+
+
 @dataclass(frozen=True, eq=False)
 class _Looked:
     """What a network said of the slices that have something on them: ``used`` of all that were read."""
@@ -150,8 +165,6 @@ def of_series(
         progress: from 0 to 1.
         job: what the result's provenance calls it.
     """
-    from DeepMRILib.iap.answering import answers  # SciPy takes most of a second
-
     started = time.perf_counter()
     check_usable(model, series)
     looked = _look(series, model, options, part(progress, 0.0, 0.7))
@@ -217,7 +230,7 @@ def _features_of_all(looked: _Looked) -> NDArray | None:
     return looked.features if len(looked.used) == len(looked.slices) else None
 
 
-def _bright_on_dark(image: NDArray, photometric: str, model: Model) -> NDArray:
+def _bright_on_dark(image: NDArray, photometric: str, model: Model | None = None) -> NDArray:
     """A slice whose small values are dark."""
     if photometric != "MONOCHROME1":
         return image

@@ -59,6 +59,7 @@ def predict_report(result: IAPResult) -> Report:
         _add_outside(report, result)
     else:
         _add_header(report, rows)
+        _add_pictures(report, result)
     add_settings(report, made)
     return report
 
@@ -197,3 +198,11 @@ def _add_header(report: Report, rows: Sequence[Row]) -> None:
         "Header says": [value_text(row["header"]) for row in rows],
     }
     report.table(Table(table))
+
+
+def _add_pictures(report: Report, result: IAPResult) -> None:
+    if not result.pictures:
+        return
+    report.section("Slices")
+    titles = {name: f"slice {name}" for name in result.pictures}
+    report.figure(slices_figure(result.pictures, titles), "From the middle of the series.")

@@ -32,7 +32,7 @@ class IAPResult(Result):
         header: name to what the header says, as it stands there.
         saliency: on the grid of the image, how much the answer changes where a patch is hidden; None if not asked for.
         pictures: the deciding slices as the network was given them (rows, columns), by their number in the series as
-            text, and ``saliency``, the map of the one that was searched; for pictures.
+            text, and ``saliency``, the map of the one that was searched; without a model a few from the middle.
     """
 
     parameters: Table

@@ -313,3 +313,19 @@ class TestPublished:
         image = volume_of([halves(0.3, 20)] * 2, spacing=(2.0, 2.5, 3.0))
         with pytest.raises(InputError, match=r"2\.5 x 2 mm; the published network takes square ones only"):
             iap.predict(image, published)
+
+
+def test_without_a_model_the_middle_slices_are_shown(siemens, tmp_path):
+    path = write_nifti(tmp_path, "scan", siemens, SIDECAR)
+    result = iap.predict(path)
+    assert len(result.pictures) == 4
+    assert all(image.shape == siemens[0].shape for image in result.pictures.values())
+
+
+def test_headers_without_readable_pixels_are_told_all_the_same(siemens, tmp_path):
+    path = write_nifti(tmp_path, "scan", siemens, SIDECAR)
+    path.write_bytes(path.read_bytes()[:-400])
+    result = iap.predict(path)
+    assert row_of(result, "echo_time")["header"] == 21
+    assert not result.pictures
+    assert any(note.startswith("No slices are shown: ") for note in result.provenance.notes)
