@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import zlib
+from collections import Counter
+from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -31,9 +34,8 @@ def with_phase(dataset: SliceDataset, radians: float, seed: int) -> SliceDataset
             "The images are complex and have a phase of their own; a phase can be added to magnitude images only. "
             "Set the phase to 0."
         )
-    random = np.random.default_rng((seed, 1))
     turned = np.empty(dataset.images.shape, np.complex64)
-    for row, image in enumerate(dataset.images):
+    for row, (image, random) in enumerate(_with_random(dataset.images, seed, 1)):
         turned[row] = image * np.exp(1j * smooth_phase(image.shape[1:], radians, random))
     note = f"A smooth random phase of up to {radians:g} rad was added to the magnitudes (seed {seed})."
     return with_notes(replace(dataset, images=turned), note)
@@ -61,10 +63,9 @@ def with_noise(dataset: SliceDataset, sigma: float, seed: int) -> SliceDataset:
     """
     clean = dataset.truth()
     level = sigma * _mean_signal(dataset)
-    random = np.random.default_rng((seed, 2))
     seen = dataset.images if dataset.coil_images is None else dataset.coil_images
     noisy = np.empty(seen.shape, np.complex64)
-    for row, image in enumerate(seen):
+    for row, (image, random) in enumerate(_with_random(seen, seed, 2)):
         drawn = random.standard_normal((2, *image.shape), dtype=np.float32)
         scale = level[row].reshape(-1, *[1] * (image.ndim - 1))
         noisy[row] = image + scale * (drawn[0] + 1j * drawn[1])
@@ -76,6 +77,19 @@ def with_noise(dataset: SliceDataset, sigma: float, seed: int) -> SliceDataset:
         return with_notes(replace(dataset, images=noisy, reference=clean), note)
     images = combined(noisy, replace(dataset, reference=clean))
     return with_notes(replace(dataset, images=images, coil_images=noisy, reference=clean), note)
+
+
+def _with_random(images: NDArray, seed: int, what: int) -> Iterator[tuple[NDArray, np.random.Generator]]:
+    """Each image with random numbers of its own, the same whichever part of the data it is read with.
+
+    Numbers by the place in the dataset would give the slices of every part the same phases: a pattern would be tested
+    on those that it was selected by.
+    """
+    met: Counter[int] = Counter()
+    for image in images:
+        key = zlib.crc32(np.ascontiguousarray(image).data)
+        yield image, np.random.default_rng((seed, what, key, met[key]))
+        met[key] += 1
 
 
 def _mean_signal(dataset: SliceDataset) -> NDArray:

@@ -33,6 +33,15 @@ def test_phase_is_smooth_and_as_large_as_said(slices: SliceDataset) -> None:
     assert not found.is_simulated
 
 
+def test_a_slice_has_the_same_phase_and_noise_whichever_part_it_is_read_with(slices: SliceDataset) -> None:
+    later = slices.subset([3, 4, 5])
+    for added in (lambda one: with_phase(one, 2.0, seed=1), lambda one: with_noise(one.subset([0, 1, 2]), 0.1, seed=1)):
+        alone, together = added(later).images, added(slices.subset([3, 4, 5, 0])).images[:3]
+        np.testing.assert_array_equal(alone, together)
+    first = with_phase(slices.subset([0, 1, 2]), 2.0, seed=1)
+    assert not np.allclose(np.angle(first.images), np.angle(with_phase(later, 2.0, seed=1).images), atol=0.1)
+
+
 def test_phase_takes_the_mirror_symmetry_from_k_space() -> None:
     images = SliceDataset(igs_raw.object_images(2, 33, 29)[:, None])  # of odd sizes the mirror image is a flip
 
