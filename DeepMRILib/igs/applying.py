@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from DeepMRILib.errors import InputError
+from DeepMRILib.igs import fitting
 from DeepMRILib.igs.pattern import Kind, Pattern
 from DeepMRILib.volume import Volume
 
@@ -60,23 +61,7 @@ def check_fit(pattern: Pattern, shape: Sequence[int]) -> None:
     Raises:
         InputError: another size along an encoded axis, an axis that is not there, other contrasts.
     """
-    spatial = tuple(shape[2:])
-    for axis, n in zip(pattern.axes, pattern.shape, strict=True):
-        if -axis > len(spatial):
-            raise InputError(
-                f"The pattern is for volumes (axis {axis}), and these are slices. Choose the slice axis volume."
-            )
-        if spatial[axis] != n:
-            raise InputError(
-                f"The pattern is for {n} {pattern.encoding.word} along the axis {axis}, and the slices have "
-                f"{spatial[axis]} pixels there ({' x '.join(map(str, spatial))}). Search one for images of this size, "
-                "or pad or cut the images to it (size)."
-            )
-    if len(pattern.orders) not in (1, shape[1]):
-        raise InputError(
-            f"The pattern is for {len(pattern.orders)} contrasts, and the images have {shape[1]}. Give images with "
-            "the contrasts that it was searched on, or search one pattern for all."
-        )
+    fitting.check_fit(pattern.encoding, len(pattern.orders), shape)
 
 
 def _beside(masks: NDArray, axes: Sequence[int], dimensions: int) -> NDArray:

@@ -155,25 +155,3 @@ def arms_of_masks(
         masks = mask.reshape(-1, *encoding.shape)
         arms.append(Arm(name, round(masks.sum() / len(masks)), 0, masks))
     return arms, encoding
-
-
-def check_fit(encoding: Encoding, contrasts: int, dataset: SliceDataset) -> None:
-    """Refuse a pattern for other images.
-
-    Raises:
-        InputError: other sizes along the encoded axes, or numbers of contrasts.
-    """
-    there = tuple(
-        dataset.images.shape[axis] if -axis <= dataset.spatial else 0 for axis in encoding.axes
-    )  # fmt: skip
-    if there != encoding.shape:
-        raise InputError(
-            f"The pattern is of {' x '.join(map(str, encoding.shape))} {encoding.word}, and the images have "
-            f"{' x '.join(map(str, there))} along its axes. Give images like those that it was found on, or set their "
-            "size."
-        )
-    if contrasts not in (1, dataset.contrasts):
-        raise InputError(
-            f"The pattern has masks for {contrasts} contrasts, and the images have {dataset.contrasts}. Give the "
-            "pattern of these images."
-        )

@@ -17,7 +17,6 @@ from DeepMRILib.igs.arms import (
     WORDS,
     Arm,
     arms_of_masks,
-    check_fit,
     full_arm,
 )
 from DeepMRILib.igs.comparing import Asker, compare, examples_of
@@ -26,6 +25,7 @@ from DeepMRILib.igs.encoding import Encoding
 from DeepMRILib.igs.evaluation_notes import case_notes
 from DeepMRILib.igs.evaluation_tables import scores_table, summary_table, trivial_table
 from DeepMRILib.igs.finding_job import described
+from DeepMRILib.igs.fitting import check_fit
 from DeepMRILib.igs.intervals import AUC_WORDS, INTERVAL_WORDS, TEST_WORDS
 from DeepMRILib.igs.options_network import TestOptions
 from DeepMRILib.igs.pattern import Pattern
@@ -80,7 +80,7 @@ def evaluate(
         raise InputError(f"Patterns are compared on a SliceDataset; this is of type {type(dataset).__name__}.")
     options = validate(TestOptions() if options is None else options)
     arms, encoding = arms_of_masks(patterns, dataset, lines, (axis, second_axis))
-    check_fit(encoding, max(len(arm.masks) for arm in arms), dataset)
+    check_fit(encoding, max(len(arm.masks) for arm in arms), dataset.images.shape)
     opened = task_network(network, dataset, trust=options.trust)
     first = next(iter(patterns))
     study = Study(dataset, opened, encoding, arms, {arm.lines: first for arm in arms if arm.pattern == first})
@@ -148,7 +148,7 @@ def evaluated(
                 "test": TEST_WORDS,
                 **({"auc": AUC_WORDS} if dataset.task == "classification" else {}),
             },
-            notes=tuple(dict.fromkeys((*study.notes, *alone, *case_notes(dataset), *dataset.all_notes))),
+            notes=tuple(dict.fromkeys((*study.notes, *(alone or case_notes(dataset)), *dataset.all_notes))),
         ),
         scores=scores_table(outcome.rows),
         summary=summary_table(outcome, arms, dataset, study.recommended, **told),

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from DeepMRILib.errors import InputError, require
 from DeepMRILib.igs.dataset import SliceDataset
 from DeepMRILib.igs.encoding import Encoding
+from DeepMRILib.igs.fitting import check_fit
 from DeepMRILib.igs.options_network import FinetuneOptions
 from DeepMRILib.igs.pattern import Pattern
 from DeepMRILib.model_card import check_name
@@ -125,7 +126,11 @@ def masks_of(
         array = np.asarray(pattern).astype(bool)
         encoding = encoding or _guessed(array, dataset)
         masks = array.reshape(-1, *encoding.shape) if array.shape[-len(encoding.shape) :] == encoding.shape else array
-    _check_fit(masks, dataset, encoding)
+    if masks.shape[1:] != encoding.shape:
+        raise InputError(f"The mask has the shape {masks.shape}; expected masks of {encoding.shape}, as its encoding.")
+    check_fit(encoding, len(masks), dataset.images.shape)
+    if not masks.any():
+        raise InputError("The mask acquires nothing. Give one with at least one line.")
     return masks, encoding
 
 
@@ -142,23 +147,6 @@ def _guessed(mask: NDArray, dataset: SliceDataset) -> Encoding:
         f"A mask of shape {mask.shape} does not fit images {shape}. Give a mask of as many lines as the images have "
         "rows or columns, or its encoding, such as Encoding.of(dataset.images.shape, axis=-3)."
     )
-
-
-def _check_fit(masks: NDArray, dataset: SliceDataset, encoding: Encoding) -> None:
-    size = dataset.images.shape[2:]
-    there = [size[axis] if len(size) >= -axis else 0 for axis in encoding.axes]
-    if tuple(there) != encoding.shape or masks.shape[1:] != encoding.shape:
-        raise InputError(
-            f"The pattern is of {' x '.join(map(str, encoding.shape))} {encoding.word}, and the images have "
-            f"{' x '.join(map(str, there))} along its axes. Give the images that it was found on, or set their size."
-        )
-    if len(masks) not in (1, dataset.contrasts):
-        raise InputError(
-            f"The pattern has masks for {len(masks)} contrasts, and the images have {dataset.contrasts}. Give the "
-            "pattern of these images."
-        )
-    if not masks.any():
-        raise InputError("The mask acquires nothing. Give one with at least one line.")
 
 
 def _model(path: Path) -> TrainedNetwork:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,11 +22,13 @@ class TaskNetwork:
         module: on the CPU, in evaluation mode.
         name: of the model or file; the kind of module where it has none.
         sha256: of its file or weights; None of a module.
+        about: ``part`` and ``seed`` of the data that it was trained on, where it says so.
     """
 
     module: torch.nn.Module
     name: str
     sha256: str | None = None
+    about: Mapping[str, Any] = field(default_factory=dict)
 
 
 def task_network(
@@ -54,5 +57,7 @@ def task_network(
             network = TrainedNetwork.load(path if path.is_dir() else network)
     module = open_network(network, dataset, trust=trust, any_task=any_task)
     if isinstance(network, TrainedNetwork):
-        return TaskNetwork(module, network.name, network.provenance.weights_sha256)
+        options = network.provenance.options
+        about = {name: options[name] for name in ("part", "seed") if name in options}
+        return TaskNetwork(module, network.name, network.provenance.weights_sha256, about)
     return TaskNetwork(module, network.name if isinstance(network, Path) else type(network).__name__)

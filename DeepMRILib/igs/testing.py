@@ -11,11 +11,12 @@ from typing import Any
 from numpy.typing import NDArray
 
 from DeepMRILib.errors import InputError, require
-from DeepMRILib.igs.arms import PROBABILISTIC, Arm, arms_of_pattern, check_fit, line_counts
+from DeepMRILib.igs.arms import PROBABILISTIC, Arm, arms_of_pattern, line_counts
 from DeepMRILib.igs.dataset import SliceDataset
 from DeepMRILib.igs.encoding import Encoding
 from DeepMRILib.igs.evaluating import Study, evaluated
 from DeepMRILib.igs.evaluation_notes import leak_notes
+from DeepMRILib.igs.fitting import check_fit
 from DeepMRILib.igs.objective import IMAGE_LOSSES
 from DeepMRILib.igs.options import PatternOptions
 from DeepMRILib.igs.options_network import FinetuneOptions, TestOptions
@@ -65,7 +66,7 @@ def test(
     counts = line_counts(pattern, options.lines)
     given = {"labels": labels, "phase": phase}
     dataset = read_dataset(data, options, **given, progress=part(progress, 0.0, 0.05))
-    check_fit(pattern.encoding, len(pattern.orders), dataset)
+    check_fit(pattern.encoding, len(pattern.orders), dataset.images.shape)
     opened = task_network(network, dataset, trust=options.trust)
     seconds = {"read": time.perf_counter() - started}
     learned = {}
@@ -83,7 +84,7 @@ def test(
             f"Each pattern, baselines alike, has a network that was adapted to it for {options.finetune_epochs} epochs "
             "on the training part, with equal seeds; all lines are seen by the network as it was."
         )
-    notes += leak_notes(pattern, dataset, options)
+    notes += leak_notes(pattern, dataset, options, opened)
     study = Study(dataset, opened, pattern.encoding, arms, recommended, tuple(notes))
     return evaluated(study, options, seconds, started, part(progress, 0.8 if options.finetune_epochs else 0.3, 1.0))
 

@@ -16,11 +16,13 @@ from DeepMRILib.errors import Cancelled, InputError
 from DeepMRILib.igs import SliceDataset, evaluate, ring_phantom
 from DeepMRILib.igs.baselines import baseline
 from DeepMRILib.igs.encoding import Encoding
+from DeepMRILib.igs.evaluation_notes import leak_notes
 from DeepMRILib.igs.intervals import mean_interval, paired_interval
 from DeepMRILib.igs.measures import auc, dice, hausdorff_95, nmse, psnr, ssim
 from DeepMRILib.igs.measuring import measured
 from DeepMRILib.igs.pattern import Pattern, Rung
 from DeepMRILib.igs.result import Evaluation
+from DeepMRILib.igs.task_network import TaskNetwork
 
 CPU = igs.TestOptions(device="cpu", part="all")
 LINES = Encoding((-1,), (32,))
@@ -223,7 +225,9 @@ def test_a_reader_is_told_of_one_case_of_few_and_of_leaks(rng: np.random.Generat
     result = evaluate(one, None, {"centre": baseline("centre", 32, 8)})
     assert any("Slices of one volume are alike" in note for note in result.provenance.notes)
     assert of(result, pattern="centre")[0]["cases"] == 6
-    assert any("only 6 cases" in note for note in result.provenance.notes)
+    assert not any("cases" in note for note in result.provenance.notes)  # the 6 are no cases
+    few = evaluate(ring_phantom(4, 32), None, {"centre": baseline("centre", 32, 8)})
+    assert any("only 4 cases" in note for note in few.provenance.notes)
     many = ring_phantom(12, 32)
     options = igs.TestOptions(part="all", draws=1)
     pattern = a_pattern()
@@ -232,6 +236,32 @@ def test_a_reader_is_told_of_one_case_of_few_and_of_leaks(rng: np.random.Generat
     assert any("very slices" in note for note in igs.test(same, many, options).provenance.notes)
     chosen = igs.TestOptions(part="select", draws=1)
     assert any("the part select was taken" in note for note in igs.test(pattern, many, chosen).provenance.notes)
+
+
+@pytest.mark.parametrize(
+    ("made", "part", "seed", "told"),
+    [
+        ({"part": "select", "seed": 0}, "test", 0, ""),
+        ({"part": "all", "seed": 0}, "all", 3, ""),
+        ({"part": "select", "seed": 1}, "test", 0, "the part select (seed 1)"),
+        ({"part": "all", "seed": 0}, "test", 0, "the part all (seed 0)"),
+        ({"part": "select", "seed": 0}, "all", 0, "the part all (seed 0)"),
+        ({"part": "select", "seed": 0}, "select", 0, "the part select (seed 0)"),
+        ({}, "test", 0, ""),
+    ],
+)
+def test_parts_that_share_cases_are_told(made: dict[str, Any], part: str, seed: int, told: str) -> None:
+    data, options = ring_phantom(4, 32), igs.TestOptions(part=part, seed=seed)
+    plain = a_pattern()
+    chosen = Pattern(plain.orders, plain.shape, plain.axes, about=made)
+    taught = TaskNetwork(None, "network", about=made)
+    own = Pattern(plain.orders, plain.shape, plain.axes, about={"part": part, "seed": seed} if part == "all" else {})
+    for what, notes in (
+        ("pattern", leak_notes(chosen, data, options)),
+        ("network", leak_notes(own, data, options, taught)),
+    ):
+        assert bool(notes) == bool(told)
+        assert all(what in note and told in note for note in notes)
 
 
 @pytest.mark.torch
@@ -269,7 +299,7 @@ def test_bad_input_is_refused_with_a_sentence(tmp_path: Path) -> None:
         evaluate(data.images, None, {"centre": np.ones(32)})  # type: ignore[arg-type]
     with pytest.raises(InputError, match=r"mask short has shape \(16,\); expected \(32,\)"):
         evaluate(data, None, {"short": np.ones(16)})
-    with pytest.raises(InputError, match="48 lines, and the images have 32"):
+    with pytest.raises(InputError, match="for 48 lines along the axis -1, and the slices have 32"):
         igs.test(a_pattern(48), data, igs.TestOptions(part="all"))
     with pytest.raises(InputError, match="searched up to 8"):
         igs.test(a_pattern(), data, igs.TestOptions(part="all", lines=(12,)))

@@ -116,9 +116,9 @@ def test_points_and_masks_of_contrasts_find_their_axes() -> None:
         (np.ones(7), "does not fit images"),
         (np.ones((3, 6)), "does not fit images"),
         (np.zeros(6), "acquires nothing"),
-        (Pattern(((4,),), (9,), (-1,)), "is of 9 lines, and the images have 6"),
-        (Pattern(((4,), (3,), (4,)), (6,), (-1,)), "masks for 3 contrasts, and the images have 2"),
-        (Pattern(((4,),), (9,), (-3,)), "the images have 0"),
+        (Pattern(((4,),), (9,), (-1,)), "for 9 lines along the axis -1, and the slices have 6"),
+        (Pattern(((4,), (3,), (4,)), (6,), (-1,)), "for 3 contrasts, and the images have 2"),
+        (Pattern(((4,),), (9,), (-3,)), "for volumes"),
     ],
 )
 def test_a_pattern_for_other_images_is_refused(given: Any, words: str) -> None:
