@@ -76,7 +76,8 @@ class Pattern:
         for order in self.orders:
             if len(set(order)) < len(order) or min(order) < 0 or max(order) >= self.encoding.size:
                 raise InputError(
-                    f"A pattern names each of its lines once, from 0 to {self.encoding.size - 1}; these are {order}."
+                    f"A pattern names each of its lines once, from 0 to {self.encoding.size - 1}; these are "
+                    f"{', '.join(map(str, order[:8]))}{' ...' if len(order) > 8 else ''}."
                 )
 
     @property
@@ -154,8 +155,13 @@ class Pattern:
         rung = self.rung(wanted)
         if rung is None or not rung.block_shift:
             raise InputError("This pattern was searched without rivals: there is no best block. Search with rivals.")
-        factor = wanted / rung.lines
-        return tuple(round(shift * factor) for shift in rung.block_shift)
+        # a block of points grows along both axes, and so does its shift
+        factor = (wanted / rung.lines) ** (1 / len(self.shape))
+        shifts = tuple(round(shift * factor) for shift in rung.block_shift)
+        if len(shifts) > 1:
+            return shifts
+        # rounding must not take DC out of the block
+        return (min(max(shifts[0], wanted // 2 - wanted + 1), wanted // 2),)
 
     def save(self, path: Path | str, *, overwrite: bool = False) -> Path:
         """Write the pattern as JSON.

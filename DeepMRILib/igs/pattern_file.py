@@ -60,10 +60,11 @@ def _pattern(values: Any, path: Path | str) -> Pattern:
     if values.get("format") != FORMAT:
         raise InputError(f"The pattern {path} has the format {values.get('format')!r}; this version reads {FORMAT}.")
     try:
+        json.dumps(values, ensure_ascii=False).encode()  # half a character cannot be written again
         return _built(values)
+    except InputError as error:
+        raise InputError(f"{path}: {error} Give the pattern.json that igs find has written.") from error
     except (KeyError, TypeError, ValueError) as error:
-        if isinstance(error, InputError):
-            raise
         raise _refused(path, f"its entries are not those of a pattern ({error})") from error
 
 

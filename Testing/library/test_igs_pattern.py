@@ -52,6 +52,26 @@ def test_kinds_of_mask() -> None:
         alone.mask(kind="block")
 
 
+@pytest.mark.parametrize("shift", [-3, 4])
+def test_a_block_holds_dc_at_every_number_of_lines(shift: int) -> None:
+    pattern = a_pattern(
+        orders=(tuple((32 + step) % 64 for step in range(16)),), shape=(64,), losses=(), gradients=(),
+        rungs=(Rung(8, 1.0, 0.5, 1.0, (shift,), "block"),),
+    )  # fmt: skip
+    for lines in range(1, 17):
+        mask = pattern.mask(lines, kind="block")
+        assert mask[32]
+        assert mask.sum() == lines
+
+
+def test_a_block_of_points_moves_as_it_grows() -> None:
+    rung = Rung(16, 1.0, 0.5, 1.0, (2, -2), "block")
+    pattern = Pattern((tuple(range(64)),), (32, 32), (-2, -1), rungs=(rung,))
+    for lines in (16, 64):
+        middle = np.argwhere(pattern.mask(lines, kind="block")).mean(axis=0) - 16
+        np.testing.assert_allclose(middle, np.array([2, -2]) * np.sqrt(lines / 16), atol=0.5)
+
+
 def test_orders_of_points_and_contrasts() -> None:
     points = Pattern(((14, 9, 15),), (5, 6), (-2, -1))
     assert points.order.tolist() == [[2, 2], [1, 3], [2, 3]]
@@ -122,6 +142,9 @@ DAMAGE: dict[str, dict[str, object]] = {
     "rungs that are words": {"rungs": ["igs"]},
     "about that is no table": {"about": 3},
     "about with what JSON does not have": {"about": {"seed": float("nan")}},
+    "half a character in a note": {"notes": ["\ud800"]},
+    "half a character in about": {"about": {"loss": "\udfff"}},
+    "many lines twice": {"orders": [[1, 1] * 100_000]},
     "notes that are a number": {"notes": 4},
     "notes that are one text": {"notes": "A note."},
 }
