@@ -24,6 +24,7 @@ from DeepMRILib.igs.pattern import Pattern
 from DeepMRILib.igs.raw_arrays import NAME as ARRAY_NAME
 from DeepMRILib.igs.reading import as_scanned
 from DeepMRILib.igs.result import AppliedPattern
+from DeepMRILib.igs.scoring import probabilities_of
 from DeepMRILib.igs.slicing import even_rows, volume_of
 from DeepMRILib.igs.sources import read_dataset
 from DeepMRILib.igs.task_network import TaskNetwork, task_network
@@ -160,7 +161,7 @@ def _found(
     opened: TaskNetwork, seen: NDArray, slices: _Slices, options: ApplyOptions, progress: Progress
 ) -> dict[str, Any]:
     """What the network makes of the undersampled images: the fields of ``AppliedPattern`` that it fills."""
-    from DeepMRILib.igs.network_predict import predict
+    from DeepMRILib.igs.network_predict import magnitudes_of, predict
 
     dataset, module = slices.dataset, opened.module
     mean, std = dataset.normalisation()
@@ -170,9 +171,7 @@ def _found(
     if task == "classification":
         return {"classes": _classes(given, names, dataset)}
     if task == "reconstruction":
-        shape = (*mean.shape, *[1] * dataset.spatial)
-        image = given * std.reshape(shape) + mean.reshape(shape)
-        return {"reconstruction": slices.volume(np.maximum(image, 0))}
+        return {"reconstruction": slices.volume(magnitudes_of(given, mean, std))}
     labels = slices.volume(given.argmax(axis=1).astype(np.uint8))
     return {"segmentation": LabelVolume(labels.array, labels.affine, names)}
 
@@ -201,8 +200,7 @@ def _names(module: Any, task: str, dataset: SliceDataset) -> dict[int, str]:
 
 def _classes(logits: NDArray, names: dict[int, str], dataset: SliceDataset) -> Table:
     """A row for each slice."""
-    odds = np.exp(logits - logits.max(axis=1, keepdims=True))
-    odds /= odds.sum(axis=1, keepdims=True)
+    odds = probabilities_of(logits)
     best = odds.argmax(axis=1)
     return Table.from_rows(
         {

@@ -56,14 +56,13 @@ class Asker:
         network = self.network if network is None else network
         if network is None:
             return None
-        from DeepMRILib.igs.network_predict import predict
+        from DeepMRILib.igs.network_predict import magnitudes_of, predict
 
         mean, std = one.normalisation()
         found = predict(network, images, mean, std, batch=self.batch, device=self.device)
         if one.task != "reconstruction":
             return found
-        shape = (*mean.shape, *[1] * (images.ndim - 2))
-        return np.abs(found * std.reshape(shape) + mean.reshape(shape))
+        return magnitudes_of(found, mean, std)
 
 
 def chunks(dataset: SliceDataset, least: int) -> Iterator[list[NDArray]]:

@@ -48,7 +48,9 @@ def constraints_of(encoding: Encoding, options: PatternOptions) -> Constraints:
 
 def _calibration(encoding: Encoding, width: int) -> NDArray:
     if width > min(encoding.shape):
-        raise InputError(f"{width} calibration lines were asked for, and there are {min(encoding.shape)}.")
+        raise InputError(
+            f"{width} calibration lines were asked for, and there are {min(encoding.shape)}. Ask for fewer."
+        )
     width = max(width, 1)  # DC itself
     found = np.zeros(encoding.shape, dtype=bool)
     found[tuple(slice(n // 2 - width // 2, n // 2 - width // 2 + width) for n in encoding.shape)] = True
@@ -70,7 +72,10 @@ def _check_forbidden(encoding: Encoding, forbidden: NDArray, forced: NDArray, ca
     if (forced & forbidden).any():
         raise InputError(f"{_named(forced & forbidden)} both forced and forbidden. Choose one of the two.")
     if (calibration & forbidden).any():
-        raise InputError(f"{_named(calibration & forbidden)} forbidden, and of the calibration block around DC.")
+        raise InputError(
+            f"{_named(calibration & forbidden)} forbidden, and of the calibration block around DC. "
+            "Choose one of the two."
+        )
 
 
 def _kept(encoding: Encoding, options: PatternOptions) -> NDArray:
@@ -97,7 +102,8 @@ def _in_pairs(encoding: Encoding, forced: NDArray, allowed: NDArray) -> tuple[ND
     forced = forced | forced[partners] & (partners >= 0)
     if (forced & ~allowed).any():
         raise InputError(
-            f"{_named(forced & ~allowed)} the mirror of a forced line, and forbidden or left out by partial Fourier."
+            f"{_named(forced & ~allowed)} the mirror of a forced line, and forbidden or left out by partial "
+            "Fourier. Force other lines, or allow these."
         )
     return forced, allowed & (partners >= 0) & allowed[partners]
 
@@ -129,7 +135,7 @@ def _impossible(rules: Constraints, most: int) -> str:
     fewer = next((count for count in range(rules.lines, 0, -1) if rules.possible(count)), None)
     more = next((count for count in range(rules.lines, most + 1) if rules.possible(count)), None)
     near = " or ".join(str(count) for count in (fewer, more) if count is not None)
-    advice = f"Ask for {near}." if near else "No number of lines fits."
+    advice = f"Ask for {near}." if near else "No number of lines fits; choose shorter echo trains."
     return f"{rules.lines} {rules.encoding.word} were asked for; their number must be {' and '.join(why)}. {advice}"
 
 

@@ -69,11 +69,12 @@ def _in_folder(folder: Path, options: DataOptions, labels: Path | Volume | None,
         if (layout := recognised(folder)) is not None:
             _refuse(folder, labels, phase)
             return _with_layout(layout, options)
-    raw = [path for path in listed(folder) if path.suffix.lower() in hdf5.SUFFIXES]
-    if raw:
+    arrays = [_raw(path, options, slices_of_array) for path in listed(folder) if ARRAY_NAME.search(path.name)]
+    raw = [_hdf5(path, options) for path in listed(folder) if path.suffix.lower() in hdf5.SUFFIXES]
+    if arrays or raw:
         _refuse(folder, labels, phase)
-        note = f"The folder was read as {len(raw)} files of raw data."
-        return Found([_hdf5(path, options) for path in raw], (note,))
+        many = len(arrays) + len(raw)
+        return Found([*arrays, *raw], (f"The folder was read as {many} file{'s' * (many > 1)} of raw data.",))
     if any(files.looks_like_dicom(path) for path in listed(folder) if path.is_file()):
         return Found([_image(folder, options, labels, phase)])
     raise InputError(f"The folder {folder} holds nothing that can be used. Give one with {_KINDS}.")
@@ -89,7 +90,8 @@ def _with_layout(layout: Layout, options: DataOptions) -> Found:
     sources = [Source(case.case, case.name, reader(case), case.kind) for case in layout.cases]
     count = len({source.case for source in sources})
     images = "1 image" if len(sources) == 1 else f"{len(sources)} images"
-    note = f"The folder was read as {layout.title}: {images} of {count} case{'s' * (count != 1)}."
+    of = "" if layout.each_a_case else f" of {count} case{'s' * (count != 1)}"
+    note = f"The folder was read as {layout.title}: {images}{of}."
     return Found(sources, (note, *layout.notes))
 
 

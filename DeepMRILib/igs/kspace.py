@@ -45,5 +45,7 @@ def line_count(size: int, *, lines: int | None = None, acceleration: float | Non
             )
         return max(1, round(size / acceleration))
     if not 1 <= lines <= size:
+        if size == 1:
+            raise InputError(f"{lines} lines were asked for, and there is only one. Ask for 1, or give larger images.")
         raise InputError(f"{lines} lines were asked for, and there are {size}. Ask for 1 to {size}.")
     return int(lines)

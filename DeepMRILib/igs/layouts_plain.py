@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 
 from DeepMRILib.errors import InputError
@@ -36,6 +37,9 @@ def table(folder: Path) -> Layout | None:
         if not row["file"] or not is_regular(image):
             raise InputError(f"{path} names the file {row['file']!r}, which is not there.")
         cases.append(FolderCase(row.get("case") or row["file"], (image,), kind=numbers[row["label"]]))
+    twice = [image for image, count in Counter(case.images[0] for case in cases).items() if count > 1]
+    if twice:
+        raise InputError(f"{path} names the file {twice[0].name!r} more than once. Give each file one class.")
     names = {} if numbered else {number: word for word, number in numbers.items()}
     return Layout(f"images with classes in {TABLE}", tuple(cases), names, notes=(_CLASS_NOTE,))
 

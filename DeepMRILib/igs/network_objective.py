@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from DeepMRILib.device import out_of_memory_as_error, resolve
+from DeepMRILib.errors import InputError
 from DeepMRILib.igs.dataset import SliceDataset
 from DeepMRILib.igs.encoding import Encoding
 from DeepMRILib.igs.image_losses import scales
@@ -19,6 +20,11 @@ from DeepMRILib.igs.network_losses import loss_function
 from DeepMRILib.igs.network_parallel import mapped
 from DeepMRILib.igs.objective import IMAGE_LOSSES
 from DeepMRILib.igs.options import PatternOptions
+
+NO_DERIVATIVE = (
+    "The network's output has no derivative with respect to its input (it is cut off inside, as by detach), and the "
+    "search needs it. Export a network that can be differentiated."
+)
 
 
 class NetworkObjective:
@@ -89,6 +95,9 @@ class NetworkObjective:
         Args:
             mask: (contrasts, *shape) bool, or weights of any value.
             rows: slices to average over; all of them by default.
+
+        Raises:
+            InputError: the network cannot be differentiated.
         """
         with self._enough_memory():
             weights = self.slices.spread(mask)
@@ -99,6 +108,8 @@ class NetworkObjective:
                 magnitudes = seen.magnitudes.requires_grad_()
                 with torch.enable_grad():
                     losses = self._loss(magnitudes, rows)
+                    if not losses.requires_grad:
+                        raise InputError(NO_DERIVATIVE)
                     (slope,) = torch.autograd.grad(losses.sum(), magnitudes)
                 with torch.no_grad():
                     return losses.cpu().double().numpy(), self.slices.gradient(seen, slope)

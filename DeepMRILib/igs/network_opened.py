@@ -176,7 +176,9 @@ def _torchscript(path: Path, trust: bool) -> torch.nn.Module:
     try:
         return load_script(str(path))
     except (RuntimeError, ValueError, OSError) as error:
-        raise WeightsError(f"{path.name} cannot be opened as TorchScript: {_reason(error)}.") from error
+        raise WeightsError(
+            f"{path.name} cannot be opened as TorchScript: {_reason(error)}. Export it again."
+        ) from error
 
 
 def load_script(file: str | io.BytesIO) -> torch.nn.Module:

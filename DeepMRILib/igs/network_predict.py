@@ -7,6 +7,7 @@ import torch
 from numpy.typing import NDArray
 
 from DeepMRILib import device as devices
+from DeepMRILib.errors import InputError
 from DeepMRILib.progress import Progress, silent
 
 
@@ -31,7 +32,7 @@ def predict(
         progress: told after each batch; may raise ``Cancelled``.
 
     Raises:
-        InputError: the device is not there.
+        InputError: the device is not there, or the network gives NaN or infinite values.
         DeviceMemoryError: a batch does not fit.
         Cancelled: by ``progress``.
     """
@@ -50,6 +51,11 @@ def predict(
                 if found is None:
                     found = np.empty((len(magnitudes), *given.shape[1:]), np.float32)
                 found[rows] = given
+                if not np.isfinite(given).all():
+                    raise InputError(
+                        "The network gives NaN or infinite values for these images. Train it again, with a smaller "
+                        "learning rate, or choose another."
+                    )
                 report(min(1.0, (start + batch) / len(magnitudes)), "Asking the network")
         finally:
             module.to(home).train(was_training)
@@ -60,6 +66,12 @@ def normalised(magnitudes: NDArray, mean: NDArray, std: NDArray) -> NDArray:
     """(magnitude - mean) / std float32, of images (n, c, ...) with mean and std (n, c)."""
     shape = (*mean.shape, *[1] * (magnitudes.ndim - 2))
     return ((magnitudes - mean.reshape(shape)) / std.reshape(shape)).astype(np.float32, copy=False)
+
+
+def magnitudes_of(found: NDArray, mean: NDArray, std: NDArray) -> NDArray:
+    """Magnitudes of the normalised images that a network gives: found * std + mean, and 0 where that is below it."""
+    shape = (*mean.shape, *[1] * (found.ndim - 2))
+    return np.maximum(found * std.reshape(shape) + mean.reshape(shape), 0)
 
 
 def device_of(module: torch.nn.Module) -> torch.device:

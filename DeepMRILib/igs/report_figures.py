@@ -201,7 +201,7 @@ def data_in_words(inputs: Mapping[str, Any]) -> str:
     words += f"{' x '.join(map(str, shape))}"
     words += f", {contrasts} contrasts" if contrasts > 1 else ""
     words += f", {inputs['coils']} coils" if inputs["coils"] else ""
-    return words + (", complex" if inputs["complex"] else ", magnitudes")
+    return words + (", complex" if inputs["complex"] or inputs["coils"] else ", magnitudes")
 
 
 def _grid(

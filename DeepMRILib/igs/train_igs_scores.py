@@ -14,7 +14,7 @@ from DeepMRILib.igs.blocks import block_mask
 from DeepMRILib.igs.dataset import SliceDataset, Task
 from DeepMRILib.igs.encoding import Encoding
 from DeepMRILib.igs.measuring import measured
-from DeepMRILib.igs.network_predict import predict
+from DeepMRILib.igs.network_predict import magnitudes_of, predict
 from DeepMRILib.progress import Progress, part
 from DeepMRILib.tables import Table
 
@@ -93,8 +93,7 @@ def _decided(found: NDArray, dataset: SliceDataset, mean: NDArray, std: NDArray)
     """Labels or classes of logits; magnitudes of normalised images."""
     if dataset.task != "reconstruction":
         return found.argmax(axis=1)
-    shape = (*mean.shape, *[1] * dataset.spatial)
-    return found * std.reshape(shape) + mean.reshape(shape)
+    return magnitudes_of(found, mean, std)
 
 
 def _guess(training: SliceDataset, held_out: SliceDataset) -> tuple[str, str, int, NDArray]:

@@ -24,6 +24,7 @@ METHOD, KIND, FORMAT = "igs", "igs-task", 1
 LICENCE = "Not stated: ask whoever trained this network before you pass it on"
 PREPROCESSING = "(magnitude - mean) / standard deviation, both of the fully sampled image, each contrast by itself"
 _AGAIN = "Get the model again."
+_LONGEST_NUMBER = 4
 
 
 @dataclass(frozen=True, eq=False)
@@ -140,7 +141,7 @@ class TrainedNetwork(Result):
             name=card.name,
             design=_entry(card, "design", dict),
             weights=model.load_weights(),
-            labels={str(label): str(name) for label, name in _entry(card, "labels", dict).items()},
+            labels=_labels(card),
             size=_numbers(card, "size", int),
             spacing=_numbers(card, "spacing", float),
             licence=card.licence,
@@ -156,9 +157,17 @@ class TrainedNetwork(Result):
 def _provenance(card: ModelCard) -> Provenance:
     made = _entry(card, "provenance", dict)
     known = {item.name for item in dataclasses.fields(Provenance)}
-    if not {"job", "engine", "options"} <= set(made) <= known:
+    plain = all(isinstance(made.get(name, {}), dict) for name in ("options", "inputs", "seconds"))
+    if not {"job", "engine", "options"} <= set(made) <= known or not plain:
         raise WeightsError(f"The model.json of {card.name} does not say how it was made. {_AGAIN}")
     return Provenance(**{**made, "notes": tuple(made.get("notes", ())), "weights_sha256": card.sha256})
+
+
+def _labels(card: ModelCard) -> dict[str, str]:
+    found = _entry(card, "labels", dict)
+    if not all(label.isdecimal() and len(label) <= _LONGEST_NUMBER for label in found):
+        raise WeightsError(f"The model.json of {card.name} has labels that are no numbers. {_AGAIN}")
+    return {label: str(name) for label, name in found.items()}
 
 
 def _entry(card: ModelCard, name: str, kind: type) -> Any:

@@ -233,6 +233,7 @@ def test_classes_in_a_table(tmp_path: Path) -> None:
         ("file,label\nx.nii.gz,1\n", "'x.nii.gz', which is not there"),
         ("file,label\na.nii.gz,\n", "without a label"),
         ("file,label\na.nii.gz,1\n", "one class only"),
+        ("file,label\na.nii.gz,1\na.nii.gz,2\n", "'a.nii.gz' more than once"),
     ],
 )
 def test_tables_that_cannot_be_used_are_refused(tmp_path: Path, text: str, words: str) -> None:
@@ -256,6 +257,7 @@ def test_our_own_sample(tmp_path: Path) -> None:
     assert found.names == {1: "ring"}
     np.testing.assert_allclose(np.angle(found.images[:, 0]), radians.transpose(2, 1, 0), atol=1e-5)
     assert "A phantom." in found.notes
+    assert any(note.endswith("a sample of DeepMRI: 1 image.") for note in found.notes)  # its 3 slices are 3 cases
     assert len(read_dataset(tmp_path / "sample", DataOptions(part="test"))) == 1
 
 
@@ -299,6 +301,15 @@ def test_images_that_are_turned_otherwise_are_pointed_out(tmp_path: Path) -> Non
     save(tmp_path / "a.nii.gz", image_of())
     save(tmp_path / "b.nii.gz", image_of(), AFFINE[:, [1, 0, 2, 3]])
     assert any("oriented differently" in note for note in read_dataset(tmp_path, ALL).notes)
+
+
+def test_a_folder_of_arrays_is_raw_data(tmp_path: Path, rng: np.random.Generator) -> None:
+    for name in "ab":
+        np.save(tmp_path / f"{name}.npy", rng.normal(size=(4, 12, 10)) + 1j * rng.normal(size=(4, 12, 10)))
+    found = read_dataset(tmp_path, ALL)
+    assert found.cases.tolist() == ["a", "b"]
+    assert found.coil_images.shape == (2, 1, 4, 12, 10)
+    assert "The folder was read as 2 files of raw data." in found.notes
 
 
 def test_folders_with_nothing_in_them_are_refused(tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ from DeepMRILib.igs.example_training import NAMES, model_folder, network, rings
 from DeepMRILib.igs.network_nets import build_network, design_for
 from DeepMRILib.igs.network_objective import NetworkObjective
 from DeepMRILib.igs.network_opened import open_network
-from DeepMRILib.igs.network_predict import predict
+from DeepMRILib.igs.network_predict import magnitudes_of, predict
 from DeepMRILib.model_store import ModelStore
 
 pytestmark = pytest.mark.torch
@@ -208,7 +208,33 @@ def test_a_network_with_several_outputs_is_refused() -> None:
         open_network(Several(), rings())
 
 
+def test_a_network_that_cannot_be_differentiated_is_refused_by_the_search(tmp_path: Path) -> None:
+    class Cut(Foreign):
+        def forward(self, images: torch.Tensor) -> torch.Tensor:
+            return self.up(self.down(images)).detach()
+
+    for module in (Cut(), open_network(script(tmp_path / "cut.ts", Cut()), rings(), trust=True)):
+        objective = NetworkObjective(rings(), module, Encoding((-1,), (32,)), PatternOptions(device="cpu"))
+        with pytest.raises(InputError, match="no derivative with respect to its input"):
+            objective.gradient(np.ones((1, 32)))
+
+
 # -- asked --
+
+
+def test_answers_that_are_no_numbers_are_refused() -> None:
+    class Broken(Foreign):
+        def forward(self, images: torch.Tensor) -> torch.Tensor:
+            return super().forward(images) * float("nan")
+
+    dataset = rings()
+    with pytest.raises(InputError, match="gives NaN or infinite values"):
+        predict(Broken(), dataset.magnitude(), *dataset.normalisation())
+
+
+def test_magnitudes_of_a_reconstruction_are_not_below_0() -> None:
+    found = np.array([[[[-2.0, 0.0, 1.0]]]])
+    np.testing.assert_array_equal(magnitudes_of(found, np.array([[3.0]]), np.array([[2.0]])), [[[[0.0, 3.0, 5.0]]]])
 
 
 def test_the_batch_changes_nothing_and_the_network_stays_as_it_was() -> None:

@@ -278,6 +278,8 @@ def test_a_damaged_or_foreign_model_is_refused(tmp_path: Path) -> None:
         ({"design": 3}, "no design"),
         ({"design": {}}, "what the network is for"),
         ({"labels": []}, "no labels"),
+        ({"labels": {"ring": "1"}}, "labels that are no numbers"),
+        ({"provenance": {**card["extra"]["provenance"], "options": 3}}, "made"),
         ({"size": ["x"]}, "no usable size"),
         ({"provenance": {}}, "made"),
         ({"design": {**design, "channels": [4, 4]}}, "do not fit its design"),
