@@ -7,14 +7,13 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from DeepMRILib import device as devices
 from DeepMRILib.errors import InputError
 from DeepMRILib.iap import measures
-from DeepMRILib.iap.answering import Answer, answers
 from DeepMRILib.iap.heads import known, target
 from DeepMRILib.iap.labelled import labelled
 from DeepMRILib.iap.layout import Head
@@ -28,6 +27,9 @@ from DeepMRILib.options import to_json, validate
 from DeepMRILib.progress import Progress, part
 from DeepMRILib.results import Provenance
 from DeepMRILib.tables import Table
+
+if TYPE_CHECKING:
+    from DeepMRILib.iap.answering import Answer
 
 ALL = "all"
 GROUPED_BY = "sequence"
@@ -138,6 +140,8 @@ def _notes(cases: Sequence[_Case]) -> tuple[str, ...]:
 
 
 def _cases(model: Model, data: SliceSet, options: EvaluateOptions, progress: Progress) -> list[_Case]:
+    from DeepMRILib.iap.answering import answers  # SciPy takes most of a second
+
     names = list(dict.fromkeys(data.series.tolist()))
     places: dict[str, list[int]] = {name: [] for name in names}
     for number, name in enumerate(data.series.tolist()):

@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from DeepMRILib.errors import require
-from DeepMRILib.iap.imaging import images
 from DeepMRILib.iap.options_network import SimulateOptions
 from DeepMRILib.iap.parameters import Value
 from DeepMRILib.iap.protocols import Family, Protocol, draw_protocol
@@ -114,6 +113,8 @@ def one_series(
     patient: str,
 ) -> SimulatedSeries:
     """A series of a subject with a protocol of its own."""
+    from DeepMRILib.iap.imaging import images  # SciPy takes most of a second
+
     protocol = draw_protocol(
         random,
         family,
