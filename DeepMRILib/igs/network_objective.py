@@ -17,7 +17,7 @@ from DeepMRILib.igs.image_losses import scales
 from DeepMRILib.igs.network_frozen import frozen
 from DeepMRILib.igs.network_kspace import EncodedSlices, Rows
 from DeepMRILib.igs.network_losses import loss_function
-from DeepMRILib.igs.network_parallel import mapped
+from DeepMRILib.igs.network_parallel import mapped, step_of
 from DeepMRILib.igs.objective import IMAGE_LOSSES
 from DeepMRILib.igs.options import PatternOptions
 
@@ -130,9 +130,11 @@ class NetworkObjective:
     def _batches(self, rows: NDArray | None) -> list[Rows]:
         """The slices of each batch; where all count, as slices of arrays, of which nothing is copied."""
         if rows is None:
-            return [slice(start, start + self.batch) for start in range(0, len(self.slices), self.batch)]
+            step = step_of(len(self.slices), self.batch, self.device)
+            return [slice(start, start + step) for start in range(0, len(self.slices), step)]
         rows = np.arange(len(self.slices))[rows]
-        return [rows[start : start + self.batch] for start in range(0, len(rows), self.batch)]
+        step = step_of(len(rows), self.batch, self.device)
+        return [rows[start : start + step] for start in range(0, len(rows), step)]
 
     def _enough_memory(self) -> AbstractContextManager[None]:
         advice = "Use smaller batches or fewer slices, or choose the device cpu."

@@ -35,3 +35,10 @@ def mapped(function: Callable[[Item], Found], items: Sequence[Item], device: str
             return list(pool.map(function, items))
     finally:
         torch.set_num_threads(threads)
+
+
+def step_of(count: int, batch: int, device: str) -> int:
+    """How many of ``count`` slices a batch holds: at most ``batch``, and on a processor so few that no thread idles."""
+    if device != "cpu":
+        return batch
+    return max(1, min(batch, -(-count // torch.get_num_threads())))

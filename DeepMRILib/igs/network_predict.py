@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from DeepMRILib import device as devices
 from DeepMRILib.errors import InputError
+from DeepMRILib.igs.network_parallel import mapped, step_of
 from DeepMRILib.progress import Progress, silent
 
 
@@ -40,14 +41,19 @@ def predict(
     home, was_training = device_of(module), module.training
     report = progress or silent
     found: NDArray | None = None
+
+    def asked(images: torch.Tensor) -> NDArray:
+        with torch.no_grad():  # of each thread by itself
+            return module(images).float().numpy(force=True)
+
     what = f"The network on {batch} images at once"
-    with devices.out_of_memory_as_error(device, what, "Use smaller batches, or the device cpu."), torch.no_grad():
+    with devices.out_of_memory_as_error(device, what, "Use smaller batches, or the device cpu."):
         try:
             module.to(device).eval()
             for start in range(0, len(magnitudes), batch):
                 rows = slice(start, start + batch)
                 given = torch.from_numpy(normalised(magnitudes[rows], mean[rows], std[rows])).to(device)
-                given = module(given).float().numpy(force=True)
+                given = np.concatenate(mapped(asked, given.split(step_of(len(given), batch, device)), device))
                 if found is None:
                     found = np.empty((len(magnitudes), *given.shape[1:]), np.float32)
                 found[rows] = given

@@ -17,7 +17,7 @@ from torch import nn
 from DeepMRILib.igs.network_frozen import frozen
 from DeepMRILib.igs.network_losses import loss_function
 from DeepMRILib.igs.network_objective import NetworkObjective
-from DeepMRILib.igs.network_parallel import mapped
+from DeepMRILib.igs.network_parallel import mapped, step_of
 
 pytestmark = [pytest.mark.torch, pytest.mark.usefixtures(one_thread.__name__)]
 SHAPES = {"2D": (5, 2, 11, 12), "3D": (2, 2, 5, 6, 7)}
@@ -206,6 +206,12 @@ def test_several_threads_give_the_same(rng: np.random.Generator) -> None:
     assert again[0] == loss
     assert np.array_equal(again[1], gradient)
     assert objective.losses([mask]) == pytest.approx([loss], rel=1e-6)
+
+
+def test_every_thread_gets_a_batch() -> None:
+    torch.set_num_threads(2)  # the fixture sets it back
+    assert [step_of(count, 16, "cpu") for count in (1, 3, 12, 32, 100)] == [1, 2, 6, 16, 16]
+    assert step_of(12, 16, "cuda") == 16
 
 
 def test_an_error_on_a_thread_arrives() -> None:
