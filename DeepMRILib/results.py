@@ -103,9 +103,19 @@ class Result:
         entries: dict[str, Any] = {}
         for item in dataclasses.fields(self):
             _write_field(folder, item.name, getattr(self, item.name), entries)
-        entries["files"] = sorted({RESULT_FILE, *(path.name for path in folder.iterdir())})
+        entries["files"] = sorted({RESULT_FILE, *_files_below(folder)})
         text = json.dumps(_plain(entries), indent=2, allow_nan=False)
         (folder / RESULT_FILE).write_text(text + "\n", encoding="utf-8")
+
+
+def _files_below(folder: Path) -> dict[str, Path]:
+    """What lies in a folder and in the folders in it, but folders themselves; links are not followed."""
+    found = {}
+    for place, _, names in os.walk(folder):
+        for name in names:
+            path = Path(place) / name
+            found[path.relative_to(folder).as_posix()] = path
+    return found
 
 
 def _write_field(folder: Path, name: str, value: Any, entries: dict[str, Any]) -> None:
@@ -235,14 +245,21 @@ def _check_replaceable(folder: Path, given: Path) -> None:
     refused = f"The output {given} is not a result of DeepMRI and is not replaced. Choose another folder."
     if given.is_symlink() or not folder.is_dir():
         raise OutputError(refused)
-    names = {path.name: path for path in folder.iterdir() if path.name not in _SYSTEM_FILES}
-    if not names:
+    if not any(path.name not in _SYSTEM_FILES for path in folder.iterdir()):
         return
     listed = _listed_files(folder / RESULT_FILE)
     if listed is None:
         raise OutputError(refused)
-    for name, path in sorted(names.items()):
-        if name not in listed or path.is_symlink() or not path.is_file():
+    below = _files_below(folder)
+    # linked and empty folders are no files that a result has
+    others = {
+        path.name: path for path in folder.iterdir() if path.is_dir() and (path.is_symlink() or not any(path.iterdir()))
+    }
+    for name, path in sorted({**below, **others}.items()):
+        if path.name in _SYSTEM_FILES:
+            continue
+        foreign = path.parent == folder and (path.is_symlink() or not path.is_file())
+        if name not in listed or foreign:
             raise OutputError(
                 f"The output {given} also holds {name}, which is no part of the result and would be lost. "
                 "Move it away, or choose another folder."

@@ -235,3 +235,25 @@ def test_no_right_to_write_is_a_sentence(tmp_path: Path, monkeypatch: pytest.Mon
         place.chmod(0o500)
     with pytest.raises(OutputError, match="no right to write|is read-only"):
         example().save(place / "out")
+
+
+@dataclass(frozen=True)
+class Nested(Example):
+    """A result with a folder in its folder."""
+
+    def write_files(self, folder: Path) -> None:
+        (folder / "series" / "one").mkdir(parents=True)
+        (folder / "series" / "one" / "1.dcm").write_bytes(b"made")
+        super().write_files(folder)
+
+
+def test_a_result_with_folders_is_replaced_unless_something_was_put_into_them(tmp_path: Path) -> None:
+    nested = Nested(Provenance("toy.run", "toy", {}))
+    place = nested.save(tmp_path / "out")
+    assert "series/one/1.dcm" in json.loads((place / "result.json").read_text())["files"]
+    nested.save(place, overwrite=True)
+    (place / "series" / "mine.txt").write_text("kept")
+    with pytest.raises(OutputError, match="also holds series/mine.txt"):
+        nested.save(place, overwrite=True)
+    assert (place / "series" / "mine.txt").read_text() == "kept"
+    assert (place / "series" / "one" / "1.dcm").is_file()
