@@ -14,11 +14,13 @@ from screenshots_pvs import shrink
 from slicerapp import views
 
 VIEW, PLOT = (400, 400), (800, 460)
-LINES, EPOCHS = 32, 100
-"""What is searched, and how long the network learns: two steps an epoch on half of 48 slices."""
+LINES, EPOCHS = 32, 120
+"""What is searched, and how long the network learns: three steps an epoch on half of 48 slices."""
 SHOWN = (32, 16, 8)
 """Numbers of lines of the picture of the slider: acceleration 4, 8 and 16."""
 KINDS = ("recommended", "centre")
+PATIENCE = 1800
+"""Seconds: trainings on a busy computer take their time."""
 SECTIONS = ("inputs", "settings", "advanced", "pattern", "compare", "train", "tune", "export", "outputs")
 TRAIN, COMPARE = 2, 1
 """Sections of the panel."""
@@ -66,9 +68,9 @@ class Panel:
     def wait(self) -> None:
         """Until nothing is computed any more."""
         settle()
-        slicerapp.wait_until(lambda: not self.widget.runner.isBusy(), 600, "the job")
+        slicerapp.wait_until(lambda: not self.widget.runner.isBusy(), PATIENCE, "the job")
         settle()
-        slicerapp.wait_until(lambda: not self.widget.runner.isBusy(), 600, "the network")
+        slicerapp.wait_until(lambda: not self.widget.runner.isBusy(), PATIENCE, "the network")
         settle()
 
     def train(self) -> None:
