@@ -16,7 +16,7 @@ from screenshots_pvs import shrink
 from slicerapp import views
 
 MODEL = "iap-demo"
-VIEW, PLOT = (400, 300), (800, 460)
+VIEW, PLOT, SMALL, LARGE = (400, 400), (800, 460), (400, 340), (500, 500)
 SHOWN, DECIDED = "echo_time", "field_strength"
 """The parameters of the strip plot, and of the picture of what decides."""
 SECTIONS = (
@@ -98,13 +98,15 @@ class Panel:
         self.only("inputs", "settings", "result")
         panel = self.grab("header")
         nodes = {"spin echo": self.spin_echo, "gradient echo": self.gradient_echo, "inversion recovery": self.inversion}
-        pictures = [(name, self.slice(node, f"header-{n}")) for n, (name, node) in enumerate(nodes.items())]
+        pictures = [(name, self.slice(node, f"header-{n}", size=SMALL)) for n, (name, node) in enumerate(nodes.items())]
         grid(pictures, self.place / "series.png", columns=1)
         beside(panel, [self.place / "series.png"], FOLDER / "IAPPredict-header.png")
         shrink(FOLDER / "IAPPredict-header.png")
 
     def draw_series(self) -> None:
         """The panel beside the series whose header says another field strength, and a strip plot."""
+        if MODEL not in self.loaded.logic.networks.entries():
+            raise SystemExit(f"There is no model {MODEL}: run Utilities/train_iap_demo.py first.")
         self.parameters.inputVolume, self.parameters.model = self.gradient_echo, MODEL
         self.press()
         self.choose(SHOWN)
@@ -121,8 +123,9 @@ class Panel:
         self.press("saliency")
         self.only("result", "saliency")
         panel = self.grab("decides")
-        over = self.slice(self.gradient_echo, "over", foreground=self.parameters.saliencyVolume, legend=True)
-        alone = self.slice(self.gradient_echo, "alone")
+        map_ = {"foreground": self.parameters.saliencyVolume, "legend": True}
+        over = self.slice(self.gradient_echo, "over", size=LARGE, **map_)
+        alone = self.slice(self.gradient_echo, "alone", size=LARGE)
         beside(panel, [alone, over], FOLDER / "IAPPredict-decides.png")
         shrink(FOLDER / "IAPPredict-decides.png")
 
@@ -150,7 +153,14 @@ class Panel:
         beside(panel, tables, FOLDER / "IAPPredict-folder.png")
         shrink(FOLDER / "IAPPredict-folder.png")
 
-    def slice(self, node: Any, name: str, views_of: Sequence[str] = ("Axial",), **layers: Any) -> Path:
+    def slice(
+        self,
+        node: Any,
+        name: str,
+        views_of: Sequence[str] = ("Axial",),
+        size: tuple[int, int] = VIEW,
+        **layers: Any,
+    ) -> Path:
         """The slice that decides about the chosen parameter, or the middle."""
         from DeepMRILib.mrml.iap import slicePosition
         from DeepMRILib.mrml.iap_rows import rowsOf
@@ -159,7 +169,7 @@ class Panel:
         row = next((row for row in rowsOf(table) if row.parameter == self.parameters.shownParameter), None)
         if row is not None and row.slice is not None:
             at = slicePosition(table, row.slice)
-        return views.renderSlices(scene(), node, self.place / f"{name}.png", views_of, at=at, size=VIEW, **layers)
+        return views.renderSlices(scene(), node, self.place / f"{name}.png", views_of, at=at, size=size, **layers)
 
     def table(self, node: Any, columns: Sequence[str]) -> Path:
         """The first rows of a table node, as Slicer's table view shows them."""

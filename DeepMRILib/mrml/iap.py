@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import slicer.util
 
 from DeepMRILib.iap.result import IAPResult
 from DeepMRILib.mrml.display import showMap
@@ -127,6 +128,19 @@ def drawStrip(table: Any, parameter: str, existing: Any = None) -> Any:
     if chart is not None and image is not None:
         placeResult(chart, image)
     return chart
+
+
+def isTableOf(table: Any, imageNode: Any) -> bool:
+    """Whether a table has the parameters of an image."""
+    return recordOf(table) is not None and sourceOf(table) is imageNode
+
+
+def tableOf(imageNode: Any) -> Any:
+    """The latest table of an image's parameters; None where there is none."""
+    if imageNode is None:
+        return None
+    tables = slicer.util.getNodesByClass("vtkMRMLTableNode")
+    return next((node for node in reversed(tables) if isTableOf(node, imageNode)), None)
 
 
 def toldParameters(table: Any) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from collections.abc import Collection, Sequence
 from itertools import count, islice
 from pathlib import Path
@@ -43,11 +44,9 @@ def existingFolder(text: str) -> Path:
 
 def imagePackages(text: str) -> tuple[str, ...]:
     """What the files of a folder need to be read, beside what Slicer has."""
-    try:
-        files = islice(Path(text).expanduser().rglob("*.nii*"), MOST_LOOKED_AT)
-        return IMAGE_PACKAGES if next(files, None) is not None else ()
-    except (OSError, RuntimeError, ValueError):
-        return ()
+    names = (name for _place, _folders, files in os.walk(Path(text)) for name in files)
+    found = any(name.endswith((".nii", ".nii.gz")) for name in islice(names, MOST_LOOKED_AT))
+    return IMAGE_PACKAGES if found else ()
 
 
 class _CohortTask(JobTask):

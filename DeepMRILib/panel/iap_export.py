@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from slicer.i18n import tr as _
 from DeepMRILib.errors import InputError, OutputError
 from DeepMRILib.mrml.pvs_report import tableFromNode
 from DeepMRILib.panel.outcome import plainName, sayOutcome
+from DeepMRILib.tables import Table
 
 TABLES = {
     "exportParametersButton": {
@@ -80,8 +82,14 @@ class ExportSection:
 
 
 def _write(node: Any, path: Path) -> None:
+    """Missing numbers are NaN in nodes, and empty in files."""
+    table = tableFromNode(node)
+    empty = {
+        name: ["" if isinstance(value, float) and math.isnan(value) else value for value in values]
+        for name, values in table.columns.items()
+    }
     try:
-        tableFromNode(node).write_csv(path)
+        Table(empty).write_csv(path)
     except OSError as error:
         text = _("{path} cannot be written: {reason}. Choose another folder.")
         raise OutputError(text.format(path=path, reason=error.strerror or error)) from error

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import slicer.util
 from slicer.i18n import tr as _
 
 from DeepMRILib.errors import InputError
-from DeepMRILib.mrml.hierarchy import sourceOf
+from DeepMRILib.mrml.iap import isTableOf, tableOf
 from DeepMRILib.mrml.iap_headers import FoundHeader, findHeader
 from DeepMRILib.mrml.iap_record import IAPNodes, linkedNodes, recordOf
 from DeepMRILib.panel.iap_task import ownHeader
@@ -79,23 +78,12 @@ class SourceSection:
     def _follow(self, parameters: Any) -> None:
         """Another image brings its own tables; another table brings what belongs to it."""
         image, table = parameters.inputVolume, parameters.parametersTable
-        if self._image is not _UNKNOWN and image is not self._image and (table is None or _isOfAnother(table, image)):
-            table = _tableOf(image)
+        other = table is None or (recordOf(table) is not None and not isTableOf(table, image))
+        if self._image is not _UNKNOWN and image is not self._image and other:
+            table = tableOf(image)
             parameters.parametersTable = table
         if self._table is not _UNKNOWN and table is not self._table:
             linked = linkedNodes(table) if recordOf(table) is not None else IAPNodes(table)
             for name in IAPNodes.names()[1:]:
                 setattr(parameters, name, getattr(linked, name))
         self._image, self._table = image, table
-
-
-def _isOfAnother(table: Any, image: Any) -> bool:
-    return recordOf(table) is not None and sourceOf(table) is not image
-
-
-def _tableOf(image: Any) -> Any:
-    """The latest table of an image's parameters; None where there is none."""
-    if image is None:
-        return None
-    tables = [node for node in slicer.util.getNodesByClass("vtkMRMLTableNode") if recordOf(node) is not None]
-    return next((node for node in reversed(tables) if sourceOf(node) is image), None)

@@ -32,6 +32,8 @@ from DeepMRILib.panel.views import showNumbers
 
 IN_WORDS = {"level", "saliency"}
 """Settings that the panel asks for in its own words."""
+LINKS = "DeepMRI-series-"
+"""Begins the names of folders with links to DICOM files."""
 ALL = {setting.name for setting in settings(PredictOptions)}
 
 
@@ -100,7 +102,10 @@ class IAPPredictTask(JobTask):
         return packagesOf(parameters)
 
     def outputs(self, parameters: Any) -> IAPNodes:
-        """The chosen outputs."""
+        """The chosen outputs; where a table is only looked at, those of the image's own table."""
+        table, image = parameters.parametersTable, parameters.inputVolume
+        if table is not None and not nodes.isTableOf(table, image):
+            return IAPNodes(nodes.tableOf(image))
         return IAPNodes(**{name: getattr(parameters, name) for name in self.outputNames()})
 
     def collect(self, parameters: Any, frame: Any = None) -> dict[str, Any]:  # noqa: ARG002 - there is one
@@ -122,7 +127,7 @@ class IAPPredictTask(JobTask):
         for name in self.outputNames():
             setattr(parameters, name, getattr(made, name))
         parameters.shownParameter = nodes.shownFirst(made)
-        self._links = None
+        self._dropPlace()
         return nodes.summary(results[0])
 
     def show(self, parameters: Any) -> None:
@@ -131,8 +136,14 @@ class IAPPredictTask(JobTask):
 
     def _newPlace(self) -> Path:
         """An empty folder, until the next run: links to DICOM files that lie among others."""
-        self._links = tempfile.TemporaryDirectory(prefix="DeepMRI-series-")
+        self._dropPlace()
+        self._links = tempfile.TemporaryDirectory(prefix=LINKS, ignore_cleanup_errors=True)
         return Path(self._links.name)
+
+    def _dropPlace(self) -> None:
+        links, self._links = self._links, None
+        if links is not None:
+            links.cleanup()
 
     # ---- Slicer's Python console
 
@@ -163,7 +174,7 @@ class IAPPredictTask(JobTask):
             raise InputError(f"{nodeName(options)} was given as settings; give PredictOptions(...).")
         _checkPresent(volumeNode)
         place = model if isinstance(model, Path) else (self.networks.folder(model) if model else None)
-        with tempfile.TemporaryDirectory(prefix="DeepMRI-series-") as folder:
+        with tempfile.TemporaryDirectory(prefix=LINKS) as folder:
             inputs = predictInputs(volumeNode, header=header, original=original, model=place, place=Path(folder))
             if all(value is None for name, value in inputs.items() if name != "data") and not original:
                 raise InputError(f"{nodeName(volumeNode)} has no header. Give header=..., or a model.")

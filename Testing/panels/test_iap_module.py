@@ -225,6 +225,28 @@ def test_another_image_brings_its_own_table(done) -> None:
     assert len(done.rows()) == 7
 
 
+def test_a_table_that_is_only_looked_at_is_not_written_into(done) -> None:
+    import slicer
+
+    from DeepMRILib.mrml.tables import tableFromColumns
+    from DeepMRILib.mrml.volumes import nodeFromVolume
+
+    mine = done.parameters.parametersTable
+    somebodys = tableFromColumns({"n": [1.0]}, "somebody's")
+    done.ui.parametersSelector.setCurrentNode(somebodys)
+    assert done.rows() == []
+    done.run(samples.result(model=False))
+    assert done.parameters.parametersTable is mine
+    assert somebodys.GetNumberOfColumns() == 1
+    done.run()
+    done.parameters.inputVolume = nodeFromVolume(samples.volume(), "other")
+    done.ui.parametersSelector.setCurrentNode(mine)
+    done.run(samples.result(model=False))
+    assert done.parameters.parametersTable is not mine
+    assert mine.GetNumberOfRows() == 7
+    assert len(slicer.util.getNodesByClass("vtkMRMLTableNode")) > 3
+
+
 def test_the_level_is_one_of_three(panel) -> None:
     box = panel.widget.levelRow.widget
     assert panel.widget.levelRow.widget.isHidden()  # nothing to be sure of
@@ -274,6 +296,7 @@ def test_tables_are_written_as_csv(done, tmp_path: Path) -> None:
     with (tmp_path / "exam_parameters.csv").open(encoding="utf-8", newline="") as stream:
         rows = list(csv.DictReader(stream))
     assert (rows[0]["header"], rows[0]["predicted"], rows[0]["verdict"]) == ("SIEMENS", "GE", "disagree")
+    assert (rows[0]["low"], rows[3]["low"]) == ("", "80.0")
     done.ui.exportParametersButton.click()
     assert "exists. Choose another name." in done.ui.exportLabel.text
     done.ui.exportNameEdit.text = "../mine"
