@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from DeepMRILib.results import Result
 from DeepMRILib.tables import Table
 from DeepMRILib.volume import Volume
+
+if TYPE_CHECKING:
+    from DeepMRILib.iap.options_network import SimulateOptions
+    from DeepMRILib.iap.simulating import SimulatedSeries
 
 
 def _none() -> Table:
@@ -130,15 +133,19 @@ class SimulationResult(Result):
         truth: a row for each series: ``series``, ``patient``, ``path`` within the folder, ``anatomy``, the true
             parameters, and ``amiss``, what its header lacks or says wrong.
         examples: a few slices (rows, columns) by name, for pictures.
-        writer: writes the series' files into the result's folder; None of a result that has none.
+        made: the series, whose files are written into the result's folder.
+        wanted: the settings, which say how.
     """
 
     truth: Table
     examples: dict[str, Any] = field(default_factory=dict)
-    writer: Callable[[Path], None] | None = None
+    made: tuple[SimulatedSeries, ...] = ()
+    wanted: SimulateOptions | None = None
 
     def write_files(self, folder: Path) -> None:
         """The series, and the files of any result."""
-        if self.writer is not None:
-            self.writer(folder)
-        super(SimulationResult, replace(self, writer=None)).write_files(folder)
+        if self.wanted is not None:
+            from DeepMRILib.iap.simulated import write_series
+
+            write_series(self.made, self.wanted, folder)
+        super(SimulationResult, replace(self, made=(), wanted=None)).write_files(folder)

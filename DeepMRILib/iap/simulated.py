@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from DeepMRILib.iap.options_network import SimulateOptions
@@ -45,7 +46,8 @@ def result_of(made: list[SimulatedSeries], options: SimulateOptions, started: fl
         ),
         truth=Table.from_rows(rows, UNITS),
         examples={f"{one.name} {one.protocol.kind}": one.slices[len(one.slices) // 2] for one in made[:EXAMPLES]},
-        writer=lambda folder: write_series(made, options, folder),
+        made=tuple(made),
+        wanted=options,
     )
 
 
@@ -55,7 +57,7 @@ UNITS = {
 }  # fmt: skip
 
 
-def write_series(made: list[SimulatedSeries], options: SimulateOptions, folder: Path) -> None:
+def write_series(made: Sequence[SimulatedSeries], options: SimulateOptions, folder: Path) -> None:
     """All series' files in the result's folder, with headers as the options say."""
     write = write_dicom if options.form == "dicom" else write_bids
     for one in made:
