@@ -28,7 +28,7 @@ class TrainOptions(DataOptions):
         (8, 16, 32, 64), "Features of the U-Net's levels, the finest first", range=(1, 1024), advanced=True
     )
     loss: Literal["auto", "dice", "dice_ce", "ce", "l1"] = option("auto", "Training loss; auto goes by the task")
-    epochs: int = option(30, "Epochs to train", range=(1, 100_000))
+    epochs: int = option(0, "Epochs to train; 0 takes as many as make about 800 steps, at least 10", range=(0, 100_000))
     batch: int = option(8, "Slices per step", range=(1, 4096), advanced=True)
     learning_rate: float = option(3e-3, "Step size of AdamW", range=(1e-8, 1), advanced=True)
     masks: Literal["random", "none"] = option(

@@ -29,7 +29,7 @@ class SampleOptions:
     kind: Literal["ring", "lesions", "stripe"] = option(
         "ring", "ring: hearts with a thin wall; lesions: brains with small lesions; stripe: a region only stripes tell"
     )
-    cases: int = option(48, "How many slices, each a case of its own", range=(1, 10_000))
+    cases: int = option(96, "How many slices, each a case of its own", range=(1, 10_000))
     size: int = option(128, "Rows and columns of a slice", range=(16, 1024))
     phase: bool = option(True, "With a smooth random phase, as a scanner gives it; stripes have none")
     noise: float = option(0.012, "Standard deviation of the noise, where fat or scalp is about 1", range=(0, 1))

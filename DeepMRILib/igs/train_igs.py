@@ -30,6 +30,8 @@ LOSSES: dict[Task, tuple[str, ...]] = {
 }  # fmt: skip
 """Of each task those that can be trained with, the first by default."""
 WEIGHT_DECAY = 1e-2
+STEPS, LEAST_EPOCHS = 800, 10
+"""A training without a number of epochs: with fewer steps small networks have not learned what they can."""
 VALIDATION_COPIES = 2
 """Of each slice held out, under masks of their own: half as much chance in which epoch is the best."""
 _HELD_OUT_SEED = 1
@@ -72,7 +74,7 @@ def learn(dataset: SliceDataset, options: TrainOptions, progress: Progress | Non
         network,
         MaskedSlices(shown, mix),
         _Objective(loss),
-        _loop(options),
+        _loop(options, len(shown)),
         validation=validation,
         collate=_as_it_is,
         checkpoint=Path(options.checkpoint).expanduser() if options.checkpoint else None,
@@ -113,7 +115,7 @@ def adapt(
         network,
         under_mask(shown, masks, encoding),
         _Objective(loss),
-        _loop(options),
+        _loop(options, len(shown)),
         validation=validation,
         progress=progress,
     )
@@ -200,11 +202,11 @@ def _loss(name: str, task: Task) -> str:
     return name
 
 
-def _loop(options: TrainOptions | FinetuneOptions) -> training.TrainOptions:
-    """The settings of the common training loop."""
+def _loop(options: TrainOptions | FinetuneOptions, slices: int) -> training.TrainOptions:
+    """The settings of the common training loop for so many slices."""
     return training.TrainOptions(
         device=options.device,
-        epochs=options.epochs,
+        epochs=options.epochs or enough_epochs(slices, options.batch),
         batch_size=options.batch,
         validation_batch_size=max(16, options.batch),
         optimizer="adamw",
@@ -213,6 +215,16 @@ def _loop(options: TrainOptions | FinetuneOptions) -> training.TrainOptions:
         patience=0,
         seed=options.seed,
     )
+
+
+def enough_epochs(slices: int, batch: int) -> int:
+    """How many epochs make about ``STEPS`` steps: few slices are shown more often.
+
+    Example:
+        >>> enough_epochs(24, 8), enough_epochs(192, 8), enough_epochs(10_000, 8)
+        (267, 33, 10)
+    """
+    return max(LEAST_EPOCHS, round(STEPS / -(-slices // batch)))
 
 
 def _same(dataset: SliceDataset, options: TrainOptions) -> dict[str, str]:

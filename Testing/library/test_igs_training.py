@@ -179,7 +179,7 @@ def test_cases_are_held_out_whole() -> None:
         ({"loss": "l1"}, "l1 does not train a network for segmentation"),
         ({"network": "resnet"}, "resnet is not for segmentation"),
         ({"channels": (8,)}, "2 to 8"),
-        ({"epochs": 0}, "epochs"),
+        ({"epochs": -1}, "epochs"),
         ({"axis": -1, "second_axis": -1}, "two different axes"),
     ],
 )
