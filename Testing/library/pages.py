@@ -13,7 +13,9 @@ ROOT = Path(__file__).resolve().parents[2]
 README = ROOT / "README.md"
 PAGES = (README, *sorted((ROOT / "docs").glob("*.md")))
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
-LEARNED = re.compile(r"--engine network|--method ivimnet|--network |engine=\"network\"|\.train\(|\.train_network\(|\.apply\(")
+LEARNED = re.compile(
+    r"--engine network|--method ivimnet|--network |engine=\"network\"|\.train\(|\.train_network\(|\.apply\("
+)
 """What needs PyTorch in a command or in Python, beside the jobs that say so."""
 
 
