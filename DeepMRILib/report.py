@@ -172,7 +172,7 @@ class Report:
         path = Path(path)
         with refusals_as_errors(f"The report cannot be written to {path}"):
             _check_place(path, overwrite)
-            page = self.html().encode("utf-8")
+            page = self.html().encode("utf-8", "replace")  # as tables do
             with replacing(path) as (draft,):
                 draft.write_bytes(page)
         return path

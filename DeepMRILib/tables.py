@@ -52,7 +52,9 @@ class Table:
 
     def write_csv(self, path: Path) -> None:
         """Write the table with plain column names, ready for a statistics program; numbers keep full precision."""
-        with Path(path).open("w", newline="", encoding="utf-8") as stream:
+        with Path(path).open(
+            "w", newline="", encoding="utf-8", errors="replace"
+        ) as stream:  # names of files can be any bytes
             writer = csv.writer(stream)
             writer.writerow(self.columns)
             writer.writerows(self.rows)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from math import inf, isfinite
 from typing import Any
 
 
@@ -43,9 +44,20 @@ class Calibration:
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Calibration:
-        """What ``to_json`` gave."""
-        heads = {
-            name: HeadCalibration(float(entry["temperature"]), tuple(float(score) for score in entry["scores"]))
-            for name, entry in values["heads"].items()
-        }
-        return cls(heads, dict(values.get("outside", {})), int(values.get("series", 0)))
+        """What ``to_json`` gave.
+
+        Raises:
+            ValueError, KeyError, TypeError, AttributeError: it did not give that.
+        """
+        heads = {name: _head(entry) for name, entry in values["heads"].items()}
+        outside = dict(values.get("outside", {}))
+        if not isfinite(float(outside.get("limit", 0))):
+            raise ValueError("the limit of what is outside is no number")
+        return cls(heads, outside, int(values.get("series", 0)))
+
+
+def _head(entry: Mapping[str, Any]) -> HeadCalibration:
+    temperature, scores = float(entry["temperature"]), tuple(float(score) for score in entry["scores"])
+    if not 0 < temperature < inf or not all(map(isfinite, scores)) or list(scores) != sorted(scores):
+        raise ValueError("a temperature is not above 0, or scores do not ascend")
+    return HeadCalibration(temperature, scores)

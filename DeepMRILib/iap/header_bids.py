@@ -46,7 +46,10 @@ def read_json(path: Path) -> dict[str, Any]:
         InputError: not readable, or no JSON object.
     """
     try:
-        content = json.loads(read_text(path, LARGEST))
+        text = read_text(path, LARGEST)
+        content = json.loads(text)
+        if "\\ud" in text.lower():  # halves of characters, which no file and no page can hold
+            content = json.loads(json.dumps(content, ensure_ascii=False).encode("utf-8", "replace"))
     except (ValueError, RecursionError) as error:
         if isinstance(error, InputError):
             raise

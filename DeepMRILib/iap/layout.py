@@ -65,12 +65,14 @@ class Layout:
     """All heads of a network.
 
     Raises:
-        InputError: heads that overlap or leave gaps.
+        InputError: none, or heads that overlap or leave gaps.
     """
 
     heads: tuple[Head, ...]
 
     def __post_init__(self) -> None:
+        if not self.heads:
+            raise InputError("A layout has one head or more.")
         ends = [0, *(head.stop for head in self.heads)]
         if [head.start for head in self.heads] != ends[:-1]:
             raise InputError("The heads of a layout follow each other without gaps.")

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from DeepMRILib.errors import require
-from DeepMRILib.iap.report_words import Row, chance_text, is_known, label_of, value_text
+from DeepMRILib.iap.report_words import Row, chance_text, cut, is_known, label_of, value_text
 from DeepMRILib.plots import PURPOSE, dress, new_figure
 from DeepMRILib.report_style import INK, MUTED, PALETTE, RULE
 
@@ -26,7 +26,8 @@ WIDEST = 16.0
 """An interval is drawn to this many times the answer, and to one part in so many."""
 LEVELS = (0.25, 0.5, 1.0, 2.0, 4.0)
 PICTURE = 2.2
-LONGEST_WORD = 14
+LITTLE = 0.2
+"""An axis spans at least this part of its values."""
 
 
 def strip_figure(rows: Sequence[Row], slices: Sequence[Row]) -> Figure:
@@ -74,7 +75,8 @@ def _strip_of_numbers(axes: Axes, row: Row, said: Sequence[Row]) -> None:
         axes.set_yscale("log")
         _plain_log(axes)
     else:
-        room = 0.08 * (high - low) or 0.05 * abs(high) or 1.0
+        # slices that nearly agree should look so
+        room = max(0.08 * (high - low), 0.5 * (LITTLE * max(abs(low), abs(high)) - (high - low))) or 1.0
         axes.set_ylim(low - room, high + room)
 
 
@@ -93,7 +95,7 @@ def _strip_of_classes(axes: Axes, row: Row, said: Sequence[Row]) -> None:
     _points(axes, row, [one["slice"] for one in said], [words.index(one) for one in told], sure)
     if header:
         axes.axhline(words.index(header), color=ORANGE, linewidth=1.4, linestyle="dashed", zorder=1)
-    axes.set_yticks(range(len(words)), [_cut(word) for word in words])
+    axes.set_yticks(range(len(words)), [cut(word) for word in words])
     axes.set_ylim(-0.6, len(words) - 0.4)
 
 
@@ -239,15 +241,11 @@ def deciding_titles(rows: Sequence[Row], pictures: Mapping[str, NDArray], most: 
 def _said(row: Row) -> str:
     chance = f" ({chance_text(row['probability'])})" if is_known(row["probability"]) else ""
     unit = f" {row['unit']}" if row["unit"] else ""
-    return f"{_cut(label_of(row['parameter'], unit=False), 18)}: {_cut(value_text(row['predicted']))}{unit}{chance}"
+    return f"{cut(label_of(row['parameter'], unit=False), 18)}: {cut(value_text(row['predicted']))}{unit}{chance}"
 
 
 def _more(said: Sequence[str]) -> list[str]:
     return [f"and {len(said) - 2} more"] if len(said) > 2 else []
-
-
-def _cut(word: str, most: int = LONGEST_WORD) -> str:
-    return word if len(word) <= most else f"{word[: most - 1]}…"
 
 
 def _order(word: str) -> tuple[float, str]:

@@ -195,7 +195,8 @@ def _add_association(report: Report, table: Table) -> None:
     report.figure(
         association_figure(names, values),
         "Of two words Cramer's V, of a word and a number the correlation ratio (both 0 to 1), of two numbers "
-        "Spearman's rank correlation (-1 to 1). Grey: too few series have both.",
+        "Spearman's rank correlation (-1 to 1). Grey: too few series have both, or one does not vary in "
+        "those.",
     )
     pairs = strong_pairs(names, values)
     if pairs:

@@ -11,7 +11,7 @@ import numpy as np
 
 from DeepMRILib.errors import require
 from DeepMRILib.iap.parameters import BY_NAME
-from DeepMRILib.iap.report_words import Row, is_known, label_of, value_text
+from DeepMRILib.iap.report_words import Row, cut, is_known, label_of, value_text
 from DeepMRILib.plots import PURPOSE, dress, new_figure
 from DeepMRILib.report_style import INK, MUTED, PALETTE, RULE
 
@@ -121,7 +121,7 @@ def _bars(axes: Axes, counts: Counter[str], numbers: bool) -> None:
     if more:
         shown.append((f"{more} more", sum(counts.values()) - sum(count for _, count in shown)))
     axes.barh(range(len(shown)), [count for _, count in shown], color=PALETTE[0], height=0.7)
-    axes.set_yticks(range(len(shown)), [cut(word) for word, _ in shown])
+    axes.set_yticks(range(len(shown)), [cut(word, SHORT) for word, _ in shown])
     axes.tick_params(axis="y", labelsize=8, length=0)
     axes.set_ylim(max(len(shown), 3) - 0.5, -0.5)
     axes.grid(visible=False, axis="y")
@@ -155,7 +155,9 @@ def split_histogram_figure(rows: Sequence[Row]) -> Figure:
         axes.set_title(label_of(name), fontsize=9.5, fontweight="bold", color=INK)
     if len(splits) > 1:
         patch = require("matplotlib.patches", PURPOSE).Patch
-        handles = [patch(color=PALETTE[n % len(PALETTE)], label=one or "no split") for n, one in enumerate(splits)]
+        handles = [
+            patch(color=PALETTE[n % len(PALETTE)], label=cut(one, SHORT) or "no split") for n, one in enumerate(splits)
+        ]
         style = {"loc": "outside lower center", "frameon": False, "fontsize": 9, "labelcolor": INK}
         figure.legend(handles=handles, ncols=min(len(handles), 6), **style)
     return figure
@@ -183,7 +185,7 @@ def _split_bars(axes: Axes, rows: Sequence[Row], splits: Sequence[str]) -> None:
         at = [place - 0.4 + (n + 0.5) * tall for place in range(len(words))]
         axes.barh(at, [counts.get(word, 0) for word in words], height=tall, color=PALETTE[n % len(PALETTE)])
     more = len(totals) - len(words)
-    axes.set_yticks(range(len(words)), [cut(word) for word in words])
+    axes.set_yticks(range(len(words)), [cut(word, SHORT) for word in words])
     axes.set_ylim(max(len(words), 3) - 0.5, -0.5)
     axes.tick_params(axis="y", labelsize=8, length=0)
     axes.grid(visible=False, axis="y")
@@ -270,11 +272,6 @@ def bars_figure(counts: Mapping[str, int], label: str) -> Figure:
     axes.set_xlabel(label, color=INK, fontsize=9.5)
     axes.xaxis.set_major_locator(require("matplotlib.ticker", PURPOSE).MaxNLocator(6, integer=True))
     return figure
-
-
-def cut(word: str, most: int = SHORT) -> str:
-    """A word that fits beside a plot."""
-    return word if len(word) <= most else f"{word[: most - 1]}…"
 
 
 def by_size(word: str) -> tuple[float, str]:

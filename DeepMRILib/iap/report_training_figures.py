@@ -10,7 +10,7 @@ import numpy as np
 from DeepMRILib.errors import require
 from DeepMRILib.iap.evaluating import ALL
 from DeepMRILib.iap.report_folder_figures import WIDTH
-from DeepMRILib.iap.report_words import Row, is_known, label_of
+from DeepMRILib.iap.report_words import Row, cut, is_known, label_of
 from DeepMRILib.plots import PURPOSE, dress, new_figure
 from DeepMRILib.report_style import INK, MARKERS, MUTED, PALETTE, RULE
 
@@ -89,7 +89,9 @@ def _plain_ticks(axis: Any) -> None:
 def _legend(figure: Figure, families: Sequence[str], *more: Any) -> None:
     line = require("matplotlib.lines", PURPOSE).Line2D
     handles = [
-        line([], [], color=PALETTE[n % len(PALETTE)], marker=MARKERS[n % len(MARKERS)], linestyle="none", label=one)
+        line(
+            [], [], color=PALETTE[n % len(PALETTE)], marker=MARKERS[n % len(MARKERS)], linestyle="none", label=cut(one)
+        )
         for n, one in enumerate(families)
     ]
     if handles or more:

@@ -68,6 +68,16 @@ def value_text(value: Any) -> str:
     return np.format_float_positional(float(f"{float(value):.4g}"), trim="-")
 
 
+def cut(word: str, most: int = 14) -> str:
+    """A word that fits beside a plot; its dollar signs are none of a formula, which matplotlib would read as one.
+
+    Example:
+        >>> cut("DISCOVERY MR750w"), cut("A$B$")
+        ('DISCOVERY MR7…', 'A\\\\$B\\\\$')
+    """
+    return (word if len(word) <= most else f"{word[: most - 1]}…").replace("$", r"\$")
+
+
 def chance_text(chance: Any) -> str:
     """A probability in percent.
 

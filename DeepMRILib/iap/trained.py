@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,8 +15,10 @@ from DeepMRILib import device as devices
 from DeepMRILib.errors import InputError, WeightsError, require
 from DeepMRILib.iap.calibration import Calibration
 from DeepMRILib.iap.layout import Layout
+from DeepMRILib.iap.options_network import TrainOptions
 from DeepMRILib.model_card import ModelCard
 from DeepMRILib.model_store import CARD, WEIGHTS, find_model
+from DeepMRILib.options import validate
 from DeepMRILib.results import Provenance, Result
 from DeepMRILib.tables import Table
 from DeepMRILib.weight_files import sha256_of, write_safetensors
@@ -126,7 +128,7 @@ class TrainedModel(Result):
             made = Provenance(**{**extra["provenance"], "weights_sha256": card.sha256})
             Calibration.from_json(extra["calibration"])
             Layout.from_json(extra["layout"])
-            design = {"size": int(extra["design"]["size"]), "channels": [int(c) for c in extra["design"]["channels"]]}
+            design = _design(extra["design"])
         except (InputError, KeyError, TypeError, ValueError, AttributeError) as error:
             raise WeightsError(f"The model.json of {card.name} is damaged ({error}). Get the model again.") from error
         return cls(
@@ -141,6 +143,13 @@ class TrainedModel(Result):
             training_data=card.training_data,
             metrics=dict(card.metrics),
         )
+
+
+def _design(given: Mapping[str, Any]) -> dict[str, Any]:
+    """A network's size and channels, within what a training allows: more could fill the memory."""
+    size, channels = int(given["size"]), [int(one) for one in given["channels"]]
+    validate(TrainOptions(size=size, channels=tuple(channels)))
+    return {"size": size, "channels": channels}
 
 
 class IAPModel:

@@ -1,0 +1,103 @@
+"""Cards, sidecars, words and names of files that nobody meant: one sentence, or the text as far as it can be shown."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from iap_models import halves, write_nifti
+
+from DeepMRILib import iap
+from DeepMRILib.errors import InputError, WeightsError
+from DeepMRILib.iap import report as reports
+from DeepMRILib.iap.header_bids import read_json
+
+SIDECAR = '{"Modality": "MR", "EchoTime": 0.0%d, "RepetitionTime": 1, "Manufacturer": "%s"}'
+
+
+@pytest.fixture(scope="module")
+def network(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    pytest.importorskip("torch")
+    data = iap.simulate(iap.SimulateOptions(subjects=6, series=2, slices=1, size=32, seed=4))
+    options = iap.TrainOptions(epochs=1, size=32, channels=(4, 4, 4, 4), device="cpu", name="hostile")
+    return iap.train(data, options).save(tmp_path_factory.mktemp("models") / "hostile")
+
+
+def _heads(card: dict[str, Any], **values: Any) -> None:
+    heads = card["calibration"]["heads"]
+    heads[next(iter(heads))] |= values
+
+
+SPOILED: dict[str, Callable[[dict[str, Any]], Any]] = {
+    "no heads": lambda card: card.update(layout=[]),
+    "features that fill the memory": lambda card: card["design"].update(channels=[1e9] * 4),
+    "no size": lambda card: card["design"].update(size=0),
+    "a size that fills the memory": lambda card: card["design"].update(size=10**7),
+    "a limit in words": lambda card: card["calibration"]["outside"].update(limit="far"),
+    "a temperature of 0": lambda card: _heads(card, temperature=0),
+    "scores that do not ascend": lambda card: _heads(card, scores=[0.5, 0.1]),
+}
+
+
+@pytest.mark.parametrize("what", SPOILED)
+def test_a_spoiled_card_is_refused(what: str, network: Path) -> None:
+    path = network / "model.json"
+    good = path.read_text(encoding="utf-8")
+    card = json.loads(good)
+    SPOILED[what](card["extra"])
+    path.write_text(json.dumps(card), encoding="utf-8")
+    try:
+        with pytest.raises(WeightsError, match="damaged"):
+            iap.load_model(network)
+    finally:
+        path.write_text(good, encoding="utf-8")
+    assert iap.load_model(network).name == "hostile"
+
+
+def test_a_layout_has_heads() -> None:
+    with pytest.raises(InputError, match="one head or more"):
+        iap.Layout(())
+
+
+def test_half_a_character_in_a_sidecar_does_not_stop_a_folder(tmp_path: Path) -> None:
+    for number in range(3):
+        image = write_nifti(tmp_path, f"scan{number}", [halves(0.3, 20)], SIDECAR % (number + 1, r"\ud800 x"))
+    assert "?" in read_json(image.with_name("scan2.json"))["Manufacturer"]
+    result = iap.audit(tmp_path)
+    assert len(result.series) == 3
+    result.save(tmp_path / "out")
+    reports.audit_report(result).html()
+
+
+def test_whole_characters_written_as_two_halves_stay(tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_text(r'{"EchoTime": 0.01, "Manufacturer": "\ud83e\uddf2"}', encoding="utf-8")
+    assert read_json(tmp_path / "a.json")["Manufacturer"] == "\N{MAGNET}"
+
+
+def test_dollar_signs_in_headers_are_no_formula(tmp_path: Path) -> None:
+    for number in range(6):
+        word = rf"A$\\frac{{$B{number % 2}"
+        (tmp_path / f"s{number}.json").write_text(SIDECAR % (number + 1, word), encoding="utf-8")
+    assert "<img" in reports.audit_report(iap.audit(tmp_path)).html()
+    assert "<img" in reports.analyse_report(iap.analyse(tmp_path)).html()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names of files are text there")
+def test_names_of_files_that_are_no_text_are_written_as_far_as_they_are(tmp_path: Path) -> None:
+    folder = tmp_path / "study"
+    folder.mkdir()
+    for number, name in enumerate((b"s\xff.json", b"t\xfe.dcm", b"u.json")):
+        content = SIDECAR % (number + 1, "GE") if name.endswith(b"json") else "no image"
+        Path(os.fsdecode(os.fsencode(folder) + b"/" + name)).write_text(content, encoding="utf-8")
+    result = iap.audit(folder)
+    result.save(tmp_path / "out")
+    assert "s?.json" in (tmp_path / "out" / "series.csv").read_text(encoding="utf-8")
+    assert "t?.dcm" in (tmp_path / "out" / "unread.csv").read_text(encoding="utf-8")
+    assert np.all([row is not None for row in result.series.columns["path"]])
+    reports.audit_report(result).write(tmp_path / "page.html")
