@@ -16,6 +16,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "Utilities")]
 
+import demo_iap
 import demo_igs
 import demo_interactive
 import demo_ivim
@@ -24,7 +25,13 @@ from demo_chapter import Book, Chapter, command_list, folders
 
 from DeepMRILib.results import RESULT_FILE
 
-CHAPTERS: tuple[Chapter, ...] = (demo_ivim.CHAPTER, demo_interactive.CHAPTER, demo_pvs.CHAPTER, demo_igs.CHAPTER)
+CHAPTERS: tuple[Chapter, ...] = (
+    demo_ivim.CHAPTER,
+    demo_interactive.CHAPTER,
+    demo_pvs.CHAPTER,
+    demo_igs.CHAPTER,
+    demo_iap.CHAPTER,
+)
 
 
 def main() -> int:

@@ -26,6 +26,7 @@ PICTURES = {
     "interactive": {"lesions", "outside", "confidence"},
     "pvs": {"curves", "engines", "sizes"},
     "igs": {"order"},
+    "iap": {"examples", "association"},
 }
 """The pictures of each chapter."""
 LEARNED = {
@@ -33,6 +34,7 @@ LEARNED = {
     "interactive": {"training"},
     "pvs": set(),
     "igs": {"hearts_curves", "hearts_order", "stripe_curves", "stripe_order"},
+    "iap": {"slices", "truth", "coverage", "training"},
 }
 """Those that networks add."""
 
