@@ -34,6 +34,10 @@ def planned_heads(values: Mapping[str, Sequence[Value]], wanted: Sequence[str | 
         InputError: nothing to tell, an unknown parameter, or one without two values.
     """
     plans = [{"parameter": one} if isinstance(one, str) else dict(one) for one in wanted] or _varying(values)
+    named = [str(plan.get("parameter")) for plan in plans]
+    again = next((name for name in named if named.count(name) > 1), None)
+    if again is not None:
+        raise InputError(f"{again} stands twice in the list of parameters. Name each once.")
     heads: list[Head] = []
     for plan in plans:
         heads.append(_head(plan, values, heads[-1].stop if heads else 0))
@@ -79,7 +83,7 @@ def _varying(values: Mapping[str, Sequence[Value]]) -> list[dict[str, Any]]:
 def _head(plan: Mapping[str, Any], values: Mapping[str, Sequence[Value]], start: int) -> Head:
     unknown = set(plan) - {"parameter", "kind", "logarithm", "classes", "only"}
     name = plan.get("parameter")
-    if unknown or name not in BY_NAME:
+    if unknown or not isinstance(name, str) or name not in BY_NAME:
         raise InputError(
             f"{next(iter(unknown), name)!r} in the list of parameters is not known. Entries have parameter, kind, "
             f"logarithm, classes and only; parameters are {', '.join(BY_NAME)}."
@@ -99,8 +103,17 @@ def _head(plan: Mapping[str, Any], values: Mapping[str, Sequence[Value]], start:
         raise InputError(f"The kind {kind!r} of {name} is not known; there are categorical, ordinal and continuous.")
     if kind == "continuous":
         return _continuous(name, _numbers(name, seen), plan.get("logarithm"), start, only)
-    classes = plan.get("classes") or sorted(set(_numbers(name, seen)) if kind == "ordinal" else {str(c) for c in seen})
+    classes = _classes(name, kind, plan.get("classes") or seen)
     return Head(name, kind, start, start + len(classes), tuple(classes), only=only)
+
+
+def _classes(name: str, kind: Kind, given: Any) -> list[str] | list[float]:
+    """Without repetitions, in ascending order, of ordinal parameters as numbers."""
+    if not isinstance(given, list):
+        raise InputError(f'The classes {given!r} of {name} are no list. Write one such as ["GE", "SIEMENS"].')
+    if kind == "ordinal":
+        return sorted(set(_numbers(name, given)))
+    return sorted({str(one) for one in given})
 
 
 def _only(given: Any) -> tuple[str, tuple[str, ...]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from DeepMRILib.errors import InputError
+from DeepMRILib.iap.header_table import read_cells
 from DeepMRILib.iap.heads import known
 from DeepMRILib.iap.parameters import BY_NAME, Value
 from DeepMRILib.iap.sliceset import SliceSet
@@ -56,18 +56,14 @@ def read_table(path: Path) -> dict[str, dict[str, str]]:
     Raises:
         InputError: not readable, or without a column that names series, or without any parameter.
     """
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as stream:
-            rows = [dict(row) for row in csv.DictReader(stream)]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"The table {path} cannot be read ({error}). Give a CSV file.") from error
-    names = set(rows[0]) if rows else set()
+    names, lines = read_cells(path)
     key = next((name for name in KEYS if name in names), None)
-    if key is None or not names & set(BY_NAME):
+    if key is None or not set(names) & set(BY_NAME):
         raise InputError(
             f"The table {path} has no column {', '.join(KEYS)}, or none named as a parameter ({', '.join(BY_NAME)})."
         )
-    return {str(row.pop(key)).strip(): {name: (value or "").strip() for name, value in row.items()} for row in rows}
+    rows = [{name: cell.strip() for name, cell in zip(names, line, strict=True)} for line in lines]
+    return {row.pop(key): row for row in rows}
 
 
 def overruled(found: SliceSet, rows: Mapping[str, Mapping[str, str]]) -> SliceSet:

@@ -25,7 +25,9 @@ def splits_of(rows: Sequence[Row], source: Path, column: str) -> list[str]:
     if source.is_file() and source.suffix.lower() in TABLES:
         names = list(rows[0].extra)
         if column not in names:
-            raise InputError(f"{source.name} has no column {column!r} for the split; it has {', '.join(names)}.")
+            raise InputError(
+                f"{source.name} has no column {column!r} for the split; it has {', '.join(names) or 'only parameters'}."
+            )
         return [row.extra[column] for row in rows]
     path = _table_in(source if source.is_dir() else source.parent, column)
     names, lines = read_cells(path)

@@ -17,6 +17,8 @@ from DeepMRILib import iap
 from DeepMRILib.errors import InputError, WeightsError
 from DeepMRILib.iap import report as reports
 from DeepMRILib.iap.header_bids import read_json
+from DeepMRILib.iap.heads import planned_heads, read_plan
+from DeepMRILib.iap.labelled import read_table
 
 SIDECAR = '{"Modality": "MR", "EchoTime": 0.0%d, "RepetitionTime": 1, "Manufacturer": "%s"}'
 
@@ -101,3 +103,36 @@ def test_names_of_files_that_are_no_text_are_written_as_far_as_they_are(tmp_path
     assert "t?.dcm" in (tmp_path / "out" / "unread.csv").read_text(encoding="utf-8")
     assert np.all([row is not None for row in result.series.columns["path"]])
     reports.audit_report(result).write(tmp_path / "page.html")
+
+
+ENTRIES = {
+    '["echo_time", "echo_time"]': "twice",
+    '[{"parameter": ["echo_time"]}]': "is not known",
+    '[{"parameter": "manufacturer", "classes": 5}]': "are no list",
+    '[{"parameter": "echo_time", "kind": "ordinal", "classes": ["a", "b"]}]': "no numbers",
+}
+
+
+@pytest.mark.parametrize("text", ENTRIES)
+def test_a_list_of_parameters_that_cannot_be_is_refused(text: str, tmp_path: Path) -> None:
+    (tmp_path / "plan.json").write_text(text, encoding="utf-8")
+    values = {"echo_time": [10.0, 20.0], "manufacturer": ["GE", "SIEMENS"]}
+    with pytest.raises(InputError, match=ENTRIES[text]):
+        planned_heads(values, read_plan(tmp_path / "plan.json"))
+
+
+def test_classes_of_a_list_stand_in_ascending_order() -> None:
+    plan = {"parameter": "slice_thickness", "classes": [3, 1, 2, 2]}
+    assert planned_heads({"slice_thickness": [1.0, 2.0]}, [plan]).heads[0].classes == (1.0, 2.0, 3.0)
+
+
+def test_a_table_with_rows_of_other_lengths_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "table.csv").write_text("series,echo_time\na,10,20,30\n", encoding="utf-8")
+    with pytest.raises(InputError, match="Row 2"):
+        read_table(tmp_path / "table.csv")
+
+
+def test_a_table_without_the_column_of_the_split_says_what_it_has(tmp_path: Path) -> None:
+    (tmp_path / "table.csv").write_text("EchoTime,Manufacturer\n0.03,GE\n", encoding="utf-8")
+    with pytest.raises(InputError, match="it has only parameters"):
+        iap.analyse(tmp_path / "table.csv", iap.AnalyseOptions(split="fold"))
