@@ -77,7 +77,18 @@ def _varying(values: Mapping[str, Sequence[Value]]) -> list[dict[str, Any]]:
         few = parameter.kind != "categorical" or len(different) <= MOST_CLASSES
         if len(different) > 1 and few:
             found.append({"parameter": parameter.name})
+            if parameter.name == "inversion_time":
+                found[-1]["only"] = _inverted(values)
     return found
+
+
+def _inverted(values: Mapping[str, Sequence[Value]]) -> tuple[str, tuple[str, ...]] | None:
+    """The sequences that have an inversion time, where others have none: of those there is nothing to tell."""
+    sequences = values.get("sequence") or ()
+    pairs = list(zip(sequences, values["inversion_time"], strict=False))
+    having = {str(one) for one, time in pairs if known(one) and known(time)}
+    others = {str(one) for one in sequences if known(one)} - having
+    return ("sequence", tuple(sorted(having))) if having and others else None
 
 
 def _head(plan: Mapping[str, Any], values: Mapping[str, Sequence[Value]], start: int) -> Head:

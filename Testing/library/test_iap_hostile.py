@@ -136,3 +136,9 @@ def test_a_table_without_the_column_of_the_split_says_what_it_has(tmp_path: Path
     (tmp_path / "table.csv").write_text("EchoTime,Manufacturer\n0.03,GE\n", encoding="utf-8")
     with pytest.raises(InputError, match="it has only parameters"):
         iap.analyse(tmp_path / "table.csv", iap.AnalyseOptions(split="fold"))
+
+
+def test_an_inversion_time_is_told_only_of_sequences_that_have_one() -> None:
+    values = {"sequence": ["SE", "IR", "GR\\IR", "SE"], "inversion_time": [None, 900.0, 700.0, None]}
+    assert planned_heads(values).head("inversion_time").only == ("sequence", ("GR\\IR", "IR"))
+    assert planned_heads({"inversion_time": [900.0, 700.0]}).head("inversion_time").only == ("", ())
