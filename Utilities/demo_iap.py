@@ -27,7 +27,7 @@ def steps(folder: Path, network: bool, quick: bool) -> Iterator[tuple[str, list[
     """The same, with the reports of all."""
     gaps, wrong = str(folder / "phantom" / "series"), str(folder / "wrong" / "series")
     yield "phantom", simulated("phantom", quick, ["8", "4", "4"], "--headers", "gaps")
-    yield "wrong", simulated("wrong", quick, ["12", "4", "2"], "--headers", "wrong", "--form", "bids")
+    yield "wrong", simulated("wrong", quick, ["10", "4", "2"], "--headers", "wrong", "--form", "bids")
     yield "audit", ["audit", gaps]
     yield "audit_wrong", ["audit", wrong]
     yield "analysis", ["analyse", wrong]
@@ -47,7 +47,7 @@ def learned(folder: Path, quick: bool) -> Iterator[tuple[str, list[str]]]:
     model = SHIPPED if is_shipped() else str(folder / "network")
     yield "predicted", ["predict", str(folder / "phantom" / with_gaps(folder)), "--model", model]
     for name, more in (("unseen", []), ("combinations", ["--held-out"])):
-        yield name, simulated(name, quick, ["24", "3", "2"], "--form", "bids", *more)
+        yield name, simulated(name, quick, ["18", "3", "2"], "--form", "bids", *more)
         yield f"{name}_scores", ["evaluate", model, str(folder / name / "series")]
     by = ["--by", "manufacturer", "field_strength"]
     yield "by_image", ["sort", gaps, "--model", model, *by]

@@ -38,10 +38,10 @@ KINDS = {"dicom": "DICOM", "enhanced": "enhanced DICOM", "bids": "BIDS sidecar",
 __all__ = ["analyse_report", "audit_report", "cohort_report", "predict_report", "simulate_report"]
 
 LEGEND = (
-    "= agree: the same within the tolerance, or the header's number lies in the image's interval. ≠ disagree. ∅ missing"
-    " in the header. ? unseen class: the network does not know what the header says. ~ unsure: the image does not tell."
-    " – not predicted. At a level of 90 % one in ten right headers may disagree: look at several parameters before you"
-    " blame one."
+    "= agree: the same within the tolerance, or the header's number lies in the image's interval. ≠ disagree: neither. "
+    "∅ missing: the header does not say it. ? unseen: the network does not know what the header says. ~ unsure: the "
+    "image does not tell. – not predicted. At a level of 90 % one in ten right headers may disagree: look at several "
+    "parameters before you blame one."
 )
 
 
@@ -94,7 +94,7 @@ def _add_comparison(report: Report, result: IAPResult, rows: Sequence[Row]) -> N
     report.table(
         Table(table),
         tones=verdict_tones([row["verdict"] for row in rows]),
-        caption=f"How sure: of words a probability, of numbers the interval at {level:.0%}, as what is not ruled out.",
+        caption=f"How sure: of words a probability, of numbers an interval at {level:.0%}, as what is not ruled out.",
     )
     report.text(LEGEND)
     notes = {label_of(row["parameter"], unit=False): row["note"] for row in rows if row["note"]}

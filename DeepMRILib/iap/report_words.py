@@ -24,6 +24,7 @@ SIGNS = {
     "unsure": "~",
     "not predicted": "–",
 }
+SHORTER = {"missing in the header": "missing", "unseen class": "unseen"}
 VERDICT_TONES = {
     "agree": "blue",
     "disagree": "orange",
@@ -121,13 +122,13 @@ def lowered(words: str) -> str:
 
 
 def verdict_text(verdict: str) -> str:
-    """A verdict with its sign.
+    """A verdict with its sign, as short as a column.
 
     Example:
-        >>> verdict_text("disagree"), verdict_text("new")
-        ('≠ disagree', 'new')
+        >>> verdict_text("disagree"), verdict_text("missing in the header"), verdict_text("new")
+        ('≠ disagree', '∅ missing', 'new')
     """
-    return f"{SIGNS.get(verdict, '')} {verdict}".strip()
+    return f"{SIGNS.get(verdict, '')} {SHORTER.get(verdict, verdict)}".strip()
 
 
 def verdict_tones(verdicts: Sequence[str], column: str = "Verdict") -> dict[tuple[int, str], str]:
@@ -175,7 +176,8 @@ def add_settings(report: Report, made: Provenance) -> None:
     """All settings, at the end."""
     report.section("How it was made")
     used = {name: value for name, value in made.options.items() if value not in ("", (), [])}
-    report.facts({**used, "Seconds": round(sum(made.seconds.values()), 2), "DeepMRI": made.version})
+    seconds = {"Seconds": round(sum(made.seconds.values()), 2)} if made.seconds else {}
+    report.facts({**used, **seconds, "DeepMRI": made.version})
 
 
 def add_unread(report: Report, unread: Table) -> None:
