@@ -14,7 +14,7 @@ from screenshots_pvs import shrink
 from slicerapp import views
 
 VIEW, PLOT = (400, 400), (800, 460)
-LINES, EPOCHS = 32, 120
+LINES, EPOCHS = 32, 0
 """What is searched, and how long the network learns: three steps an epoch on half of 48 slices."""
 SHOWN = (32, 16, 8)
 """Numbers of lines of the picture of the slider: acceleration 4, 8 and 16."""
