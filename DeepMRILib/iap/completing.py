@@ -23,6 +23,7 @@ from DeepMRILib.iap.outside import is_outside
 from DeepMRILib.iap.parameters import BY_NAME, CORRELATION_ONLY, NO_AGENT, Parameter, Value
 from DeepMRILib.iap.predicting import check_told
 from DeepMRILib.iap.result import CohortResult, IAPResult
+from DeepMRILib.iap.verdicts import WIDE
 from DeepMRILib.options import to_json, validate
 from DeepMRILib.progress import Progress, part
 from DeepMRILib.results import Provenance
@@ -48,8 +49,9 @@ def complete(
 
     Args:
         folder: DICOM files in any order, NIfTI images with sidecars; nothing in it is changed.
-        options: see ``CompleteOptions``. The contrast agent, which images before it cannot show, is filled in only
-            where it is named there; and nothing is filled in of images unlike those of the network's training.
+        options: see ``CompleteOptions``. Numbers are filled in where their interval is narrow (its ends differ by less
+            than a factor of ``verdicts.WIDE``); of networks without intervals only those that are named there. The
+            contrast agent, which images before it cannot show, is filled in only where it is named there; and nothing is filled in of images unlike those of the network's training.
         model: an open model, its folder or name, or the file of the published checkpoint.
         progress: told how far it is; may cancel, and then nothing has been written.
 
@@ -160,9 +162,17 @@ def _may_fill(
     asked = parameter.name in options.parameters or (not options.parameters and parameter.name not in CORRELATION_ONLY)
     keys = (*KEYS.get(parameter.name, ()), _key(parameter))
     there = any(content.get(key) not in (None, "", []) for key in keys)
-    sure = row["probability"] is None or row["probability"] >= options.probability
+    named = parameter.name in options.parameters
+    sure = _is_told(row, named) if row["probability"] is None else row["probability"] >= options.probability
     lacks = row["header"] is None or (parameter.name in CORRELATION_ONLY and not there)
     return asked and lacks and not there and row["predicted"] is not None and sure
+
+
+def _is_told(row: Mapping[str, Any], named: bool) -> bool:
+    """Whether a number is worth writing down: its interval is narrow, or it has none and was asked for by name."""
+    if row["low"] is None or row["high"] is None:
+        return named
+    return row["high"] <= WIDE * max(row["low"], 0.0)
 
 
 def _key(parameter: Parameter) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 
 from DeepMRILib.iap.options_network import SimulateOptions
 
-SMALL = SimulateOptions(subjects=6, series=3, slices=3, size=32, form="bids", headers="wrong", seed=11)
+SMALL = SimulateOptions(subjects=6, series=3, slices=3, size=32, form="bids", headers="wrong", seed=12)
 
 
 def audit_inputs() -> dict[str, Any]:

@@ -243,3 +243,13 @@ class TestCompleting:
         ):
             with pytest.raises(InputError, match=sentence):
                 call()
+
+
+def test_numbers_without_a_narrow_interval_are_not_filled_in_unless_they_are_named() -> None:
+    from DeepMRILib.iap.completing import _is_told
+
+    assert _is_told({"low": 20.0, "high": 50.0}, named=False)
+    assert not _is_told({"low": 4.0, "high": 317.0}, named=True)
+    assert not _is_told({"low": 0.0, "high": 1.0}, named=False)
+    assert not _is_told({"low": None, "high": None}, named=False)
+    assert _is_told({"low": None, "high": None}, named=True)
