@@ -29,7 +29,7 @@ class SimulateOptions:
         "Only combinations of field strength, TR and a third parameter (flip angle, TE or TI) that are else left out",
     )
     variation: float = option(
-        0.03, "How much T1, T2 and T2* vary between subjects, as a fraction; proton density less", range=(0, 0.5)
+        0.02, "How much T1, T2 and T2* vary between subjects, as a fraction; proton density less", range=(0, 0.5)
     )
     headers: Literal["full", "gaps", "wrong"] = option(
         "full", "Whether the written headers say all, lack some entries, or some are wrong"

@@ -1,0 +1,46 @@
+"""A trained network calibrated anew, on other series than it brought along: one's own, or more of them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from DeepMRILib import device as devices
+from DeepMRILib.errors import InputError
+from DeepMRILib.iap import outside
+from DeepMRILib.iap.calibration import Calibration
+from DeepMRILib.iap.conformal import calibrated
+from DeepMRILib.iap.heads import targets
+from DeepMRILib.iap.layout import Layout
+from DeepMRILib.iap.sliceset import SliceSet
+from DeepMRILib.iap.trained import TrainedModel
+
+
+def recalibrated(trained: TrainedModel, data: SliceSet, device: devices.Device = "auto") -> TrainedModel:
+    """The same network with temperatures, scores and the limit of what is outside from these series.
+
+    Sets and intervals then keep their promise for series like these, looked at with about as many slices.
+
+    Args:
+        trained: the network; its weights stay as they are.
+        data: series with known parameters that it was not trained on.
+        device: where it computes.
+
+    Raises:
+        InputError: nothing is known of what the network tells.
+        DependencyError: PyTorch is not installed.
+    """
+    layout = Layout.from_json(trained.layout)
+    wanted = targets(layout, data.values, len(data))
+    if not np.isfinite(wanted).any():
+        told = ", ".join(head.parameter for head in layout.heads)
+        raise InputError(f"Nothing is known of what this network tells ({told}). Give series with such headers.")
+    model = trained.model(device)
+    logits, features = model.logits_and_features(data.slices)
+    far = outside.distances(features, model.calibration.outside)
+    names = list(dict.fromkeys(data.series.tolist()))
+    limit = outside.limit_of([outside.series_distance(far[data.series == name]) for name in names])
+    sure = Calibration(calibrated(layout, logits, data.series, wanted), {"limit": round(limit, 6)}, len(names))
+    words = f"{trained.training_data} Calibrated anew on {len(names)} series of {len(set(data.patients))} patients."
+    return replace(trained, calibration=sure.to_json(), training_data=words)
