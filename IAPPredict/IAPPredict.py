@@ -109,7 +109,7 @@ class IAPPredictWidget(JobPanel):
         modelRow = addRow(settings, 0, _("Model"), _(MODEL_HELP))
         modelRow.widget.setObjectName("modelBox")
         self._modelBox = ModelBox(modelRow.widget, _("none: the header alone"), self._setter("model"))
-        self.levelRow = addRow(settings, 2, _("Level"), _(LEVEL_HELP))
+        self.levelRow = addRow(settings, 3, _("Level"), _(LEVEL_HELP))
         self.levelRow.widget.setObjectName("levelBox")
         self._levelBox = ChoiceBox(self.levelRow.widget, self._setter("level"))
         self.source = SourceSection(self)
@@ -139,6 +139,9 @@ class IAPPredictWidget(JobPanel):
         """Show what belongs to the chosen series, model and table."""
         self.source.refresh(parameters)
         self._modelBox.update(self.logic.networks.entries(), parameters.model)
+        notes = " ".join(self.logic.networks.notes(parameters.model))
+        self.ui.modelLabel.setText(notes)
+        self.ui.modelLabel.setVisible(bool(notes))
         levels = sorted({*LEVELS, parameters.level})
         self._levelBox.update({level: f"{100 * level:.4g} %" for level in levels}, parameters.level)
         self.levelRow.setVisible(bool(parameters.model or parameters.checkpointFile))

@@ -25,7 +25,7 @@ SECTIONS = (
 )  # fmt: skip
 STUDY = {"subjects": 8, "series": 3, "slices": 4, "headers": "gaps", "seed": 5}
 """The folder: its headers have gaps."""
-ROWS, WIDTH, WIDEST, ROW_HEIGHT = 14, 800, 220, 24
+ROWS, WIDTH, WIDEST, ROW_HEIGHT = 14, 800, 215, 24
 """Of the pictures of tables: rows, pixels of all columns and of one, pixels of a row."""
 MARGIN = 12
 
@@ -187,6 +187,7 @@ class Panel:
             for row in range(rows):
                 widget.setItem(row, column, qt.QTableWidgetItem(str(table.columns[name][row])))
         widget.horizontalHeader().setMaximumSectionSize(WIDEST)
+        widget.setWordWrap(False)
         widget.resizeColumnsToContents()
         widget.horizontalHeader().setStretchLastSection(True)
         for policy in (widget.setHorizontalScrollBarPolicy, widget.setVerticalScrollBarPolicy):

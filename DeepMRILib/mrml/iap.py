@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -194,10 +195,14 @@ def warningText(outsideTable: Any) -> str:
     return f"Look at the images before you rely on this: {', '.join(odd['look'])}." if odd["look"] else ""
 
 
-def summary(result: IAPResult) -> str:
-    """What the panel says when it is done: how many verdicts there are of which kind, and what a reader must know."""
+def summary(result: IAPResult, told: Sequence[str] = ()) -> str:
+    """What the panel says when it is done: how many verdicts there are of which kind, and what a reader must know.
+
+    Args:
+        told: notes that stand elsewhere already.
+    """
     verdicts = [str(verdict) for verdict in result.parameters.columns.get("verdict", [])]
     counts = [f"{verdicts.count('agree')} agree"] if "agree" in verdicts else []
     counts += [f"{verdicts.count(kind)} {kind}" for kind in ASK_FOR_A_LOOK if kind in verdicts]
-    told = f"{len(verdicts)} parameters: {', '.join(counts)}." if counts else f"{len(verdicts)} parameters."
-    return " ".join((told, *result.provenance.notes))
+    text = f"{len(verdicts)} parameters: {', '.join(counts)}." if counts else f"{len(verdicts)} parameters."
+    return " ".join((text, *(note for note in result.provenance.notes if note not in told)))

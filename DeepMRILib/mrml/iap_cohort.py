@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -93,15 +93,16 @@ def auditText(result: AuditResult) -> str:
     return " ".join((f"{', '.join(parts)}.", *_unread(result.unread), *result.provenance.notes))
 
 
-def cohortText(result: CohortResult) -> str:
-    """What the panel says when a folder is sorted."""
+def cohortText(result: CohortResult, told: Sequence[str] = ()) -> str:
+    """What the panel says when a folder is sorted; ``told`` are notes that stand elsewhere already."""
     domains = result.series.columns.get("domain", [])
     sizes = {str(domain): domains.count(domain) for domain in dict.fromkeys(domains)}
     listed = ", ".join(f"{shortened(domain)} ({size})" for domain, size in list(sizes.items())[:6])
     more = ", ..." if len(sizes) > 6 else ""
-    told = f"{_count(len(result.series), 'series', 'series')} in {_count(len(sizes), 'domain', 'domains')}"
-    text = f"{told}: {listed}{more}." if sizes else f"{told}."
-    return " ".join((text, *_unread(result.unread), *result.provenance.notes))
+    text = f"{_count(len(result.series), 'series', 'series')} in {_count(len(sizes), 'domain', 'domains')}"
+    text = f"{text}: {listed}{more}." if sizes else f"{text}."
+    notes = [note for note in result.provenance.notes if note not in told]
+    return " ".join((text, *_unread(result.unread), *notes))
 
 
 def _unread(table: Table) -> list[str]:

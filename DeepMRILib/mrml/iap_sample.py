@@ -13,6 +13,7 @@ from DeepMRILib.iap.protocols import Family
 from DeepMRILib.iap.simulated_files import as_volume
 from DeepMRILib.iap.simulating import NOTE, SimulatedSeries, one_series
 from DeepMRILib.iap.subjects import Anatomy, Subject, draw_subject
+from DeepMRILib.mrml.display import showMap
 from DeepMRILib.mrml.hierarchy import placeBeside
 from DeepMRILib.mrml.iap_headers import keepHeader
 from DeepMRILib.mrml.iap_rows import valueText
@@ -20,11 +21,13 @@ from DeepMRILib.mrml.volumes import nodeFromVolume
 from DeepMRILib.options import validate
 
 SAMPLE_NAME = "IAPPredictSeries"
-SAMPLE = SimulateOptions(subjects=1, series=3, slices=12, seed=7)
+SAMPLE = SimulateOptions(subjects=1, series=3, slices=12, seed=10)
 SMALL = SimulateOptions(subjects=1, series=3, slices=5, size=48)
 """For tests: made in a moment."""
 ANATOMY: Anatomy = "head"
 NAMES: dict[Family, str] = {"SE": "spin echo", "GRE": "gradient echo", "IR": "inversion recovery"}
+BRIGHTEST = 98.5
+"""Percentile that is shown white: vessels are brighter."""
 OTHER_FIELD = {1.5: 3.0, 3.0: 1.5}
 """What the header of the gradient echo says instead of its field strength."""
 
@@ -51,6 +54,7 @@ def sampleNodes(options: SimulateOptions | None = None, name: str = SAMPLE_NAME)
             subject, family, options, random, name=f"SIM-{number:03d}", patient=f"SIM{options.seed:04d}"
         )
         node = nodeFromVolume(as_volume(series), f"{name} {NAMES[family]}")
+        showMap(node, "Grey", (0.0, float(np.percentile(series.slices, BRIGHTEST))))
         keepHeader(node, _header(series))
         node.SetDescription(NOTE)
         nodes.append(node)

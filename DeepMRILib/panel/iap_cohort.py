@@ -178,7 +178,7 @@ class IAPSortTask(_ModelTask):
         """Put the tables into the scene."""
         folder = Path(parameters.cohortFolder).name
         self.keep(parameters, deliverCohort(results[0], folder, self.old(parameters)))
-        return cohortText(results[0])
+        return cohortText(results[0], self.networks.notes(parameters.model))
 
     def show(self, parameters: Any) -> None:
         """Choose the domains for the view that shows tables."""
@@ -218,11 +218,13 @@ class IAPCompleteTask(_ModelTask):
         """Write the sidecars into a new folder."""
         name = plainName(Path(parameters.cohortFolder).name)
         place = freeFolder(existingFolder(parameters.completeFolder), f"{name}-completed")
+        told = self.networks.notes(parameters.model)
+        notes = [note for note in results[0].provenance.notes if note not in told]
         if not len(results[0].written):
-            return " ".join((_("Nothing was to be filled in."), *results[0].provenance.notes))
+            return " ".join((_("Nothing was to be filled in."), *notes))
         results[0].save(place)
         text = _("{count} sidecars written to {place}.").format(count=len(results[0].written), place=place)
-        return " ".join((text, *results[0].provenance.notes))
+        return " ".join((text, *notes))
 
 
 def freeFolder(parent: Path, name: str) -> Path:

@@ -161,7 +161,7 @@ def _item(text: str, row: ParameterRow) -> Any:
 
 
 def _verdictItem(row: ParameterRow) -> Any:
-    item = _item(verdictWord(row.verdict), row)
+    item = _item(verdictWord(row.verdict, row.header), row)
     item.setFlags(qt.Qt.ItemIsEnabled)  # the colour of a chosen row would hide its own
     item.setToolTip(verdictHelp(row.verdict))
     look = lookOf(row.verdict)

@@ -72,6 +72,12 @@ class NetworkChoice:
         text = _("There is no model {name} on this computer. Choose another, or train one below.")
         return text.format(name=name)
 
+    def notes(self, name: str) -> tuple[str, ...]:
+        """What a reader of a model's answers must know, one sentence each; none where it does not say."""
+        made = self._models[name].card.extra.get("provenance") if name in self._models else None
+        notes = made.get("notes", ()) if isinstance(made, dict) else ()
+        return tuple(str(note) for note in notes) if isinstance(notes, (list, tuple)) else ()
+
     def entries(self) -> dict[str, tuple[str, str]]:
         """For the combo box: each model and what it is."""
         cards = {name: model.card for name, model in self._models.items()}

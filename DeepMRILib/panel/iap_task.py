@@ -128,7 +128,7 @@ class IAPPredictTask(JobTask):
             setattr(parameters, name, getattr(made, name))
         parameters.shownParameter = nodes.shownFirst(made)
         self._dropPlace()
-        return nodes.summary(results[0])
+        return nodes.summary(results[0], self.networks.notes(parameters.model))
 
     def show(self, parameters: Any) -> None:
         """Choose table and chart for the views that show them."""

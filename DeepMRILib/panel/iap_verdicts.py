@@ -39,15 +39,15 @@ def lookOf(verdict: str) -> Look:
     return LOOKS.get(verdict, Look(""))
 
 
-def verdictWord(verdict: str) -> str:
-    """Sign and word of a verdict, as short as a column of the list."""
+def verdictWord(verdict: str, header: str = "") -> str:
+    """Sign and word of a verdict, as short as a column of the list; ``header`` is what the header says."""
     words = {
         "agree": _("agree"),
         "disagree": _("disagree"),
         "missing in the header": _("missing"),
         "unseen class": _("unseen"),
         "unsure": _("unsure"),
-        "not predicted": _("header only"),
+        "not predicted": _("header only") if header else _("not told"),
     }
     return f"{lookOf(verdict).sign} {words.get(verdict, verdict)}".strip()
 

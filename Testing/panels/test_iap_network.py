@@ -73,6 +73,10 @@ def test_a_model_is_asked_in_the_worker_and_what_decides_is_shown(panel, model, 
     box.setCurrentIndex(box.findText("80 %"))
     said = panel.press()
     assert " parameters: " in said, said
+    notes = panel.logic.networks.notes(model)
+    assert notes
+    assert panel.ui.modelLabel.text == " ".join(notes)
+    assert not any(note in said for note in notes)  # they stand below the model
     rows = {row[0]: row for row in panel.rows()}
     assert rows["Field strength"][2] in ("1.5 T", "3 T")
     assert rows["Echo time"][3].count(" to ") == 1
@@ -113,11 +117,13 @@ def test_a_folder_is_audited(panel, folder, tmp_path) -> None:
 
 
 @pytest.fixture
-def few(folder, tmp_path) -> Path:
-    """The series of one subject, without echo times in their sidecars."""
+def few(tmp_path, torch) -> Path:
+    """The series of two subjects that the model has learned from, without echo times in their sidecars."""
+    from DeepMRILib.iap.example_training import train_inputs
+
     place = tmp_path / "few"
-    subject = min(folder.glob("sub-*"))
-    shutil.copytree(subject, place / subject.name)
+    for subject in sorted(train_inputs()["folder"].glob("sub-*"))[:2]:
+        shutil.copytree(subject, place / subject.name)
     for sidecar in place.rglob("*.json"):
         content = json.loads(sidecar.read_text())
         content.pop("EchoTime", None)
@@ -139,12 +145,12 @@ def test_a_folder_is_sorted_by_headers_or_by_a_model(panel, folder, few, model) 
     panel.parameters.sort_source, panel.parameters.sort_slices, panel.parameters.level = "predicted", 1, 0.8
     assert panel.section("sort").task.options(panel.parameters).level == pytest.approx(0.8)
     said = panel.press("sort")
-    assert said.startswith("3 series in "), said
+    assert said.startswith("4 series in "), said
     assert panel.parameters.confusionTable.GetNumberOfRows() > 0
     assert panel.ui.exportCohortButton.enabled
 
     panel.ui.completeFolderEdit.currentPath = str(few.parent)
-    panel.parameters.complete_slices = 1
+    panel.parameters.complete_slices = 0
     for name in ("few-completed", "few-completed-2"):
         said = panel.press("complete")
         assert "sidecars written to" in said, said
