@@ -108,10 +108,12 @@ class EvaluationResult(Result):
     """A network scored on series with known parameters (``iap.evaluate``).
 
     Attributes:
-        scores: a row for each parameter and group (``all``, or a sequence family): ``accuracy``,
-            ``balanced_accuracy``, ``majority`` (of the commonest class), ``r2``, ``rmse``, ``median_error``,
-            ``vendor_mean_rmse`` (of guessing each vendor's mean), ``coverage`` and ``width`` of sets and intervals,
-            ``ece``, ``series``.
+        scores: a row for each parameter and group (``all``, or a sequence family): ``kind``, ``series``, ``accuracy``,
+            ``balanced_accuracy``, ``majority`` (of the commonest class), ``r2`` (on the network's scale, logarithmic
+            where it learned so), ``vendor_mean_r2`` and ``vendor_mean_rmse`` (of guessing each vendor's mean),
+            ``rmse``, ``median_error``, ``coverage`` of intervals, and of sets before an empty one gets the likeliest
+            class, ``width`` (of an interval; classes in a set), ``relative_width`` (to the range that this part of
+            the true values spans on the network's scale; to all classes), ``ece``.
         confusion: as of ``CohortResult``.
         calibration: reliability: ``parameter``, ``probability``, ``correct``, ``series``.
         predictions: a row for each series and parameter: truth, prediction, interval.
