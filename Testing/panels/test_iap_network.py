@@ -118,7 +118,7 @@ def test_a_folder_is_audited(panel, folder, tmp_path) -> None:
 
 @pytest.fixture
 def few(tmp_path, torch) -> Path:
-    """The series of two subjects that the model has learned from, without echo times in their sidecars."""
+    """The series of two subjects that the model has learned from, without field strengths in their sidecars."""
     from DeepMRILib.iap.example_training import train_inputs
 
     place = tmp_path / "few"
@@ -126,7 +126,7 @@ def few(tmp_path, torch) -> Path:
         shutil.copytree(subject, place / subject.name)
     for sidecar in place.rglob("*.json"):
         content = json.loads(sidecar.read_text())
-        content.pop("EchoTime", None)
+        content.pop("MagneticFieldStrength", None)
         sidecar.write_text(json.dumps(content))
     return place
 
@@ -150,13 +150,13 @@ def test_a_folder_is_sorted_by_headers_or_by_a_model(panel, folder, few, model) 
     assert panel.ui.exportCohortButton.enabled
 
     panel.ui.completeFolderEdit.currentPath = str(few.parent)
-    panel.parameters.complete_slices = 0
+    panel.parameters.complete_slices, panel.parameters.complete_probability = 0, 0.0
     for name in ("few-completed", "few-completed-2"):
         said = panel.press("complete")
         assert "sidecars written to" in said, said
         written = list((few.parent / name).rglob("*_MR.json"))
         assert written
-        assert "EchoTime" in json.loads(written[0].read_text())["Predicted"]["Values"]
+        assert "MagneticFieldStrength" in json.loads(written[0].read_text())["Predicted"]["Values"]
 
 
 def test_unreadable_files_in_a_folder_are_told_and_the_rest_is_done(panel, folder, tmp_path) -> None:
