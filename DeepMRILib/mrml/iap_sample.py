@@ -21,7 +21,7 @@ from DeepMRILib.mrml.volumes import nodeFromVolume
 from DeepMRILib.options import validate
 
 SAMPLE_NAME = "IAPPredictSeries"
-SAMPLE = SimulateOptions(subjects=1, series=3, slices=12, seed=10)
+SAMPLE = SimulateOptions(subjects=1, series=3, slices=12, seed=8)
 SMALL = SimulateOptions(subjects=1, series=3, slices=5, size=48)
 """For tests: made in a moment."""
 ANATOMY: Anatomy = "head"

@@ -41,11 +41,18 @@ def igs_sample() -> None:
     sampleNodes(SMALL)
 
 
+def iap_sample() -> None:
+    from DeepMRILib.mrml.iap_sample import SMALL, sampleNodes
+
+    sampleNodes(SMALL)
+
+
 SAMPLES: dict[str, Callable[[], Any]] = {
     "IVIMFit": ivim_sample,
     "InteractiveSeg": interactive_sample,
     "PVSSegment": pvs_sample,
     "KSpaceIGS": igs_sample,
+    "IAPPredict": iap_sample,
 }
 """What puts a module's sample data into the scene."""
 

@@ -40,14 +40,10 @@ def torch() -> None:
 
 
 @pytest.fixture
-def model(panel, store, torch) -> str:
-    """The name of a model in the store that has learned next to nothing; it is chosen."""
-    from DeepMRILib.iap.example_training import evaluate_inputs
-
-    store.add(evaluate_inputs()["model"])
-    panel.logic.networks.reload()
-    panel.parameters.model = "example"
-    return "example"
+def model(panel, torch) -> str:
+    """The name of the model that DeepMRI brings along; it is chosen."""
+    panel.parameters.model = "iap-demo"
+    return "iap-demo"
 
 
 @pytest.fixture
@@ -86,7 +82,7 @@ def test_a_model_is_asked_in_the_worker_and_what_decides_is_shown(panel, model, 
     from DeepMRILib.mrml.iap_record import recordOf
 
     record = recordOf(panel.parameters.parametersTable)
-    assert (record.level, record.model, record.axis) == (pytest.approx(0.8), "example", "k")
+    assert (record.level, record.model, record.axis) == (pytest.approx(0.8), "iap-demo", "k")
 
     panel.choose("Field strength")
     said = panel.press("saliency")
@@ -117,13 +113,12 @@ def test_a_folder_is_audited(panel, folder, tmp_path) -> None:
 
 
 @pytest.fixture
-def few(tmp_path, torch) -> Path:
-    """The series of two subjects that the model has learned from, without field strengths in their sidecars."""
-    from DeepMRILib.iap.example_training import train_inputs
+def few(tmp_path) -> Path:
+    """Simulated series of two subjects, without field strengths in their sidecars."""
+    from DeepMRILib.iap import SimulateOptions, simulation
 
-    place = tmp_path / "few"
-    for subject in sorted(train_inputs()["folder"].glob("sub-*"))[:2]:
-        shutil.copytree(subject, place / subject.name)
+    options = SimulateOptions(subjects=2, series=2, slices=2, form="bids", seed=3)
+    place = simulation(options).save(tmp_path / "few") / "series"
     for sidecar in place.rglob("*.json"):
         content = json.loads(sidecar.read_text())
         content.pop("MagneticFieldStrength", None)
@@ -151,7 +146,7 @@ def test_a_folder_is_sorted_by_headers_or_by_a_model(panel, folder, few, model) 
 
     panel.ui.completeFolderEdit.currentPath = str(few.parent)
     panel.parameters.complete_slices, panel.parameters.complete_probability = 0, 0.0
-    for name in ("few-completed", "few-completed-2"):
+    for name in ("series-completed", "series-completed-2"):
         said = panel.press("complete")
         assert "sidecars written to" in said, said
         written = list((few.parent / name).rglob("*_MR.json"))
