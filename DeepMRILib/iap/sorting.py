@@ -211,7 +211,8 @@ def _notes(
         notes.append(f"{outside} of {len(cohort)} series are unlike those that the network was trained on.")
     single = sum(count == 1 for count in Counter(domains).values())
     if single:
-        notes.append(f"{single} of the domains have one series: harmonisation such as ComBat needs two or more.")
+        counted = "1 of the domains has" if single == 1 else f"{single} of the domains have"
+        notes.append(f"{counted} one series: harmonisation such as ComBat needs two or more.")
     if UNKNOWN in "".join(domains):
         notes.append(f"Series of which a value is not known stand under {UNKNOWN}.")
     return tuple(dict.fromkeys(notes))
