@@ -110,7 +110,7 @@ def _learn(
             batch_size=options.batch,
             optimizer="adamw",
             learning_rate=options.learning_rate,
-            weight_decay=1e-2,
+            weight_decay=1e-4,
             schedule="poly",
             patience=0,
             clip_gradient=1.0,
