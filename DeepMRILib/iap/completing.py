@@ -51,7 +51,8 @@ def complete(
         folder: DICOM files in any order, NIfTI images with sidecars; nothing in it is changed.
         options: see ``CompleteOptions``. Numbers are filled in where their interval is narrow (its ends differ by less
             than a factor of ``verdicts.WIDE``); of networks without intervals only those that are named there. The
-            contrast agent, which images before it cannot show, is filled in only where it is named there; and nothing is filled in of images unlike those of the network's training.
+            contrast agent, which images before it cannot show, is filled in only where it is named there; and nothing
+            is filled in of images unlike those of the network's training.
         model: an open model, its folder or name, or the file of the published checkpoint.
         progress: told how far it is; may cancel, and then nothing has been written.
 

@@ -71,7 +71,9 @@ class TestOptions(DataOptions):
 
     part: Part = option("test", PART)
     lines: tuple[int, ...] = option(
-        (), "Numbers of lines to compare at; empty takes all of the pattern, a half, a quarter ...", range=(1, 10**6)
+        (),
+        "Numbers of lines to compare at; empty takes all of the pattern, a half, a quarter and so on",
+        range=(1, 10**6),
     )
     baselines: tuple[
         Literal["centre", "block", "equispaced", "random", "variable_density", "poisson", "probabilistic"], ...

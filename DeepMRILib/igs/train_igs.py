@@ -22,6 +22,7 @@ from DeepMRILib.igs.network_nets import build_network, design_for
 from DeepMRILib.igs.network_opened import copied_script
 from DeepMRILib.igs.options_network import FinetuneOptions, TrainOptions
 from DeepMRILib.igs.train_igs_masks import MaskedSlices, MaskMix, Undersampler, drawn_once, targets_of
+from DeepMRILib.network_threads import suited_threads
 from DeepMRILib.options import to_json
 from DeepMRILib.progress import Progress
 
@@ -70,17 +71,18 @@ def learn(dataset: SliceDataset, options: TrainOptions, progress: Progress | Non
     network.trained_on = about(dataset)
     copies = VALIDATION_COPIES if mix.full < 1 else 1
     validation = drawn_once(held_out, mix, seed=_HELD_OUT_SEED, copies=copies)
-    found = training.train(
-        network,
-        MaskedSlices(shown, mix),
-        _Objective(loss),
-        _loop(options, len(shown)),
-        validation=validation,
-        collate=_as_it_is,
-        checkpoint=Path(options.checkpoint).expanduser() if options.checkpoint else None,
-        same=_same(dataset, options),
-        progress=progress,
-    )
+    with suited_threads(_pixels(shown, options.batch)):
+        found = training.train(
+            network,
+            MaskedSlices(shown, mix),
+            _Objective(loss),
+            _loop(options, len(shown)),
+            validation=validation,
+            collate=_as_it_is,
+            checkpoint=Path(options.checkpoint).expanduser() if options.checkpoint else None,
+            same=_same(dataset, options),
+            progress=progress,
+        )
     return Learned(network.cpu(), found.history, found.best_epoch, shown, held_out, found.device)
 
 
@@ -111,14 +113,15 @@ def adapt(
     validation = under_mask(held_out, masks, encoding)
     before = {name: value.detach().clone() for name, value in network.state_dict().items()}
     start = _mean_loss(network.eval(), validation, loss, options.batch)
-    found = training.train(
-        network,
-        under_mask(shown, masks, encoding),
-        _Objective(loss),
-        _loop(options, len(shown)),
-        validation=validation,
-        progress=progress,
-    )
+    with suited_threads(_pixels(shown, options.batch)):
+        found = training.train(
+            network,
+            under_mask(shown, masks, encoding),
+            _Objective(loss),
+            _loop(options, len(shown)),
+            validation=validation,
+            progress=progress,
+        )
     best = found.best_epoch
     network.cpu()
     if found.best_loss >= start:  # nothing was gained: as it was
@@ -200,6 +203,11 @@ def _loss(name: str, task: Task) -> str:
     if name not in known:
         raise InputError(f"The loss {name} does not train a network for {task}. Choose {' or '.join(known)}, or auto.")
     return name
+
+
+def _pixels(dataset: SliceDataset, batch: int) -> int:
+    """Of a batch."""
+    return min(batch, len(dataset)) * int(np.prod(dataset.images.shape[2:]))
 
 
 def _loop(options: TrainOptions | FinetuneOptions, slices: int) -> training.TrainOptions:
