@@ -23,6 +23,7 @@ from DeepMRILib.igs.training import train_network
 
 LINES = (16, 8)
 DRAWS = 5
+EPOCHS = 30
 OVER_RANDOM, UNDER_CENTRE = 0.05, 0.01
 SEARCH = PatternOptions(lines=16, rerank=3, device="cpu")
 
@@ -46,7 +47,7 @@ def rows_of(seed: int, names: list[str]) -> list[dict[str, float]]:
     """Dice of each pattern at each number of lines."""
     started = time.perf_counter()
     train, select, test = (ring_phantom(n, seed=3 * seed + part) for part, n in enumerate((192, 96, 96)))
-    network = train_network(train, TrainOptions(seed=seed, device="cpu"))
+    network = train_network(train, TrainOptions(seed=seed, epochs=EPOCHS, device="cpu"))
     pattern = find_pattern(select, network, SEARCH)
     full, rows = dice_with(network, test, np.ones(128, dtype=bool)), []
     for lines in LINES:
