@@ -21,6 +21,8 @@ demo: $(VENV)/demo.stamp
 	$(VENV)/$(BIN)/python Utilities/demo.py --output demo --overwrite
 	@echo "Open demo/index.html in a browser."
 
+# with a process on each core, the threads of several would only wait for each other
+test: export OMP_NUM_THREADS ?= 1
 test: $(VENV)/test.stamp
 	$(VENV)/$(BIN)/ruff check .
 	$(VENV)/$(BIN)/ruff format --check .
