@@ -40,14 +40,18 @@ class Grid:
         return Grid(tuple((axis * factor).astype(np.float32) for axis in self.axes))
 
 
-def smooth_noise(random: Random, grid: Grid, scale: float, reach: float = 0.0) -> NDArray:
+Reach = float | tuple[float, float, float]
+
+
+def smooth_noise(random: Random, grid: Grid, scale: float, reach: Reach = 0.0) -> NDArray:
     """A random field (i, j, k) float32 of mean about 0 and standard deviation about 1 that varies over ``scale``.
 
     A cubic B-spline with independent normal coefficients, one every ``scale`` along each axis: separable, so it costs
-    milliseconds however smooth it is. With ``reach`` it is one field on -reach to reach along each axis, whatever the
-    grid that it is asked on.
+    milliseconds however smooth it is. With ``reach`` (of all axes, or of each) it is one field on -reach to reach along
+    each axis, whatever the grid that it is asked on.
     """
-    bases = [_spline_basis(axis, scale, random.uniform(), reach) for axis in grid.axes]
+    reaches = reach if isinstance(reach, tuple) else (reach,) * 3
+    bases = [_spline_basis(axis, scale, random.uniform(), far) for axis, far in zip(grid.axes, reaches, strict=True)]
     field = random.standard_normal([basis.shape[1] for basis in bases]).astype(np.float32)
     for basis in bases:
         field = np.tensordot(field, basis, axes=(0, 1))
@@ -70,7 +74,7 @@ def _spline_basis(positions: NDArray, scale: float, shift: float, reach: float) 
     return basis
 
 
-def octaves(random: Random, grid: Grid, scale: float, count: int, fall: float, *, reach: float = 0.0) -> NDArray:
+def octaves(random: Random, grid: Grid, scale: float, count: int, fall: float, *, reach: Reach = 0.0) -> NDArray:
     """Noise of ``count`` scales, each half the last and weighted ``fall`` times as much, standard deviation about 1."""
     weights = fall ** np.arange(count)
     total = np.zeros(grid.shape, dtype=np.float32)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -66,8 +66,19 @@ def answers(
         logits: (n, outputs) of the slices, where they are known already.
     """
     logits = model.logits(slices) if logits is None else logits
-    found = {head.parameter: _answer(head, logits, model.calibration, level) for head in model.layout.heads}
+    several = model.layout.by_parameter
+    found = {name: _answer(heads[0], logits, model.calibration, level) for name, heads in several.items()}
+    for name, heads in several.items():
+        if len(heads) > 1:
+            head = _chosen(heads, found)
+            found[name] = _answer(head, logits, model.calibration, level)
     return {name: _with_meaning(answer, found) for name, answer in found.items()}
+
+
+def _chosen(heads: Sequence[Head], found: Mapping[str, Answer]) -> Head:
+    """Of several heads for one parameter that for the class that was told, such as the sequence."""
+    other = found.get(heads[0].only[0])
+    return next((head for head in heads if other is not None and other.value in head.only[1]), heads[0])
 
 
 def _with_meaning(answer: Answer, found: dict[str, Answer]) -> Answer:
@@ -78,7 +89,7 @@ def _with_meaning(answer: Answer, found: dict[str, Answer]) -> Answer:
 
 
 def _answer(head: Head, logits: NDArray, calibration: Calibration | None, level: float) -> Answer:
-    known = calibration.heads.get(head.parameter) if calibration is not None else None
+    known = calibration.heads.get(head.name) if calibration is not None else None
     return (_number if head.kind == "continuous" else _class)(head, head.outputs(np.asarray(logits)), known, level)
 
 

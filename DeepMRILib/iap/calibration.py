@@ -10,7 +10,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class HeadCalibration:
-    """Of one parameter.
+    """Of one head.
 
     Attributes:
         temperature: logits are divided by it.
@@ -29,7 +29,7 @@ class Calibration:
     """Of all heads; and what the features of training images look like.
 
     Attributes:
-        heads: by parameter.
+        heads: by ``Head.name``.
         outside: the statistics that ``outside`` needs to tell images unlike those of the training (JSON values).
         series: how many series it was made on.
     """

@@ -121,22 +121,36 @@ def interval(
 
 
 def calibrated(layout: Layout, logits: NDArray, series: NDArray, wanted: NDArray) -> dict[str, HeadCalibration]:
-    """Temperatures and scores of all heads on series that the network was not trained on.
+    """Temperatures and scores of all heads, by their names, on series that the network was not trained on.
+
+    Of several heads for one parameter each is scored on the series for which it would be asked, those that are taken
+    for its class, so that its intervals make up for the wrongly taken ones.
 
     Args:
         layout: what the outputs stand for.
         logits: (n, outputs) of slices.
         series: (n,) of which series each slice is.
-        wanted: (n, heads) what the heads should say (``heads.targets``), NaN where it is not known.
+        wanted: (n, heads) what the heads should say (``heads.targets`` without ``learning``), NaN where it is not
+            known.
     """
     rows = [np.flatnonzero(series == name) for name in dict.fromkeys(series.tolist())]
     found = {}
     for column, head in enumerate(layout.heads):
-        usable = [one for one in rows if np.isfinite(wanted[one[0], column])]
+        asked = _asked(layout, head, logits, rows)
+        usable = [one for one in asked if np.isfinite(wanted[one[0], column])]
         parts = [head.outputs(logits[one]) for one in usable]
         truth = [float(wanted[one[0], column]) for one in usable]
-        found[head.parameter] = _numbers(parts, truth) if head.kind == "continuous" else _classes(parts, truth)
+        found[head.name] = _numbers(parts, truth) if head.kind == "continuous" else _classes(parts, truth)
     return found
+
+
+def _asked(layout: Layout, head: Head, logits: NDArray, rows: list[NDArray]) -> list[NDArray]:
+    """The series (their slices' rows) for which a head is asked."""
+    other = layout.head(head.only[0])
+    if other is None or not other.classes or len(layout.by_parameter[head.parameter]) == 1:
+        return rows
+    taken = [other.classes[int(combined_classes(other.outputs(logits[one])).argmax())] for one in rows]
+    return [one for one, word in zip(rows, taken, strict=True) if word in head.only[1]]
 
 
 def _classes(parts: list[NDArray], truth: list[float]) -> HeadCalibration:

@@ -164,7 +164,9 @@ def _cases(model: Model, data: SliceSet, options: EvaluateOptions, progress: Pro
                 answer=answer,
             )
             for parameter, answer in told.items()
-            if known(truth.get(parameter)) and _is_meant(answer.head, truth) and _is_number(answer.head, truth)
+            if known(truth.get(parameter))
+            and _is_meant(model.layout.by_parameter[parameter], truth)
+            and _is_number(answer.head, truth)
         ]
     return found
 
@@ -173,8 +175,8 @@ def _logits(model: Model, slices: Sequence[np.ndarray], batch: int) -> np.ndarra
     return np.concatenate([model.logits(slices[start : start + batch]) for start in range(0, len(slices), batch)])
 
 
-def _is_meant(head: Head, truth: dict[str, Value]) -> bool:
-    return not head.only[0] or truth.get(head.only[0]) in head.only[1]
+def _is_meant(heads: Sequence[Head], truth: dict[str, Value]) -> bool:
+    return any(not head.only[0] or truth.get(head.only[0]) in head.only[1] for head in heads)
 
 
 def _is_number(head: Head, truth: dict[str, Value]) -> bool:
@@ -236,8 +238,7 @@ def _of_numbers(head: Head, cases: list[_Case], level: float) -> dict[str, Any]:
     truth = np.array([float(case.truth) for case in cases])
     told = np.array([float(case.answer.value) for case in cases])
     vendors = [case.vendor for case in cases]
-    scale = np.array([case.wanted for case in cases])
-    answer = np.array([target(head, one) for one in told])
+    scale, answer = head.scaled(truth), head.scaled(told)  # which all heads of one parameter share
     row = {
         "r2": measures.r2(scale, answer),
         "vendor_mean_r2": measures.r2(scale, measures.group_means(scale, vendors)),
@@ -250,7 +251,7 @@ def _of_numbers(head: Head, cases: list[_Case], level: float) -> dict[str, Any]:
         return row
     low, high = np.array(ends).T
     lowest, highest = np.quantile(scale, [(1 - level) / 2, (1 + level) / 2])
-    wide = np.mean([target(head, b) - target(head, a) for a, b in ends])
+    wide = np.mean(head.scaled(high) - head.scaled(low))
     relative = float(wide / (highest - lowest)) if highest > lowest else None
     return row | {"width": float(np.mean(high - low)), "relative_width": relative}
 

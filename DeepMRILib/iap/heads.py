@@ -27,8 +27,9 @@ def planned_heads(values: Mapping[str, Sequence[Value]], wanted: Sequence[str | 
     Args:
         values: parameter to one value for each slice; None or NaN where it is not known.
         wanted: names, or mappings with ``parameter`` and, if not as usual, ``kind``, ``logarithm``, ``classes``,
-            ``only`` (another parameter and its words among which alone this one has a meaning); empty takes all
-            parameters that vary.
+            ``only`` (another parameter and its words among which alone this one has a meaning) or ``each`` (a
+            categorical parameter: numbers are learned apart for each of its classes that has two or more, as what
+            repetition time does to an image differs between sequences); empty takes all parameters that vary.
 
     Raises:
         InputError: nothing to tell, an unknown parameter, or one without two values.
@@ -40,7 +41,8 @@ def planned_heads(values: Mapping[str, Sequence[Value]], wanted: Sequence[str | 
         raise InputError(f"{again} stands twice in the list of parameters. Name each once.")
     heads: list[Head] = []
     for plan in plans:
-        heads.append(_head(plan, values, heads[-1].stop if heads else 0))
+        for part in _parts(plan, values):
+            heads.append(_head(part, values, heads[-1].stop if heads else 0))
     if not heads:
         raise InputError("No parameter varies in these series, so there is nothing to learn. Give other series.")
     return Layout(tuple(heads))
@@ -91,13 +93,36 @@ def _inverted(values: Mapping[str, Sequence[Value]]) -> tuple[str, tuple[str, ..
     return ("sequence", tuple(sorted(having))) if having and others else None
 
 
+def _parts(plan: Mapping[str, Any], values: Mapping[str, Sequence[Value]]) -> list[dict[str, Any]]:
+    """The plan itself, or with ``each`` one for each class of the other parameter in which this one varies."""
+    plan = dict(plan)
+    other, name = plan.pop("each", None), plan.get("parameter")
+    if other is None:
+        return [plan]
+    if other not in BY_NAME or BY_NAME[other].kind != "categorical" or "only" in plan or other == name:
+        raise InputError(
+            f'"each": {other!r} of {name} is not possible. Give a categorical parameter such as "sequence", and no '
+            '"only" beside it.'
+        )
+    pairs = list(zip(values.get(name, ()), values.get(other, ()), strict=False))
+    seen = [one for one, word in pairs if known(one) and known(word)]
+    plan["kind"] = plan.get("kind", "continuous")
+    if plan["kind"] == "continuous" and plan.get("logarithm") is None:
+        plan["logarithm"] = _suits_logarithm(np.array(_numbers(name, seen)))
+    words = sorted({str(word) for _, word in pairs if known(word)})
+    varying = [word for word in words if len({one for one, at in pairs if str(at) == word and known(one)}) > 1]
+    if not varying:
+        raise InputError(f"{name} varies in no class of {other} in these series. Leave it out, or give other series.")
+    return [{**plan, "only": (other, (word,))} for word in varying]
+
+
 def _head(plan: Mapping[str, Any], values: Mapping[str, Sequence[Value]], start: int) -> Head:
-    unknown = set(plan) - {"parameter", "kind", "logarithm", "classes", "only"}
+    unknown = set(plan) - {"parameter", "kind", "logarithm", "classes", "only", "each"}
     name = plan.get("parameter")
     if unknown or not isinstance(name, str) or name not in BY_NAME:
         raise InputError(
             f"{next(iter(unknown), name)!r} in the list of parameters is not known. Entries have parameter, kind, "
-            f"logarithm, classes and only; parameters are {', '.join(BY_NAME)}."
+            f"logarithm, classes, only and each; parameters are {', '.join(BY_NAME)}."
         )
     only = _only(plan.get("only"))
     there = _where(values, only, len(values.get(name, ())))
@@ -159,7 +184,7 @@ def _continuous(
 ) -> Head:
     given = np.array(numbers)
     if logarithm is None:
-        logarithm = bool(given.min() > 0 and given.max() > WIDE * given.min())
+        logarithm = _suits_logarithm(given)
     if logarithm and given.min() <= 0:
         raise InputError(f"{BY_NAME[name].label} has values of 0 or less, which have no logarithm.")
     scale = np.log(given) if logarithm else given
@@ -167,11 +192,20 @@ def _continuous(
     return Head(name, "continuous", start, start + 2, (), float(scale.mean()), deviation, bool(logarithm), only)
 
 
-def targets(layout: Layout, values: Mapping[str, Sequence[Value]], n: int) -> NDArray:
-    """What the heads should say (n, heads) float32: numbers of classes, standardised numbers; NaN where not known."""
+def _suits_logarithm(given: NDArray) -> bool:
+    return bool(given.size and given.min() > 0 and given.max() > WIDE * given.min())
+
+
+def targets(layout: Layout, values: Mapping[str, Sequence[Value]], n: int, *, learning: bool = True) -> NDArray:
+    """What the heads should say (n, heads) float32: numbers of classes, standardised numbers; NaN where not known.
+
+    Where a parameter has several heads, each learns from its own classes; without ``learning`` all of them are told the
+    truth, to see how far off the answer is where a slice is taken for another class.
+    """
     found = np.full((n, len(layout.heads)), np.nan, np.float32)
     for column, head in enumerate(layout.heads):
-        there = _where(values, head.only, n)
+        several = len(layout.by_parameter[head.parameter]) > 1
+        there = [True] * n if several and not learning else _where(values, head.only, n)
         for row, value in enumerate(values.get(head.parameter, ())):
             if there[row] and known(value):
                 found[row, column] = target(head, value)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from DeepMRILib.errors import InputError
 from DeepMRILib.iap.parameters import BY_NAME, Kind
@@ -30,7 +30,8 @@ class Head:
         classes: words, or of an ordinal head numbers in ascending order.
         mean, deviation: of a continuous head: value = mean + deviation * output.
         logarithm: the value is the natural logarithm of the parameter.
-        only: a parameter and its classes among which alone this one has a meaning: (``sequence``, (``IR``,)).
+        only: a parameter and its classes among which alone this one has a meaning: (``sequence``, (``IR``,)). Of one
+            parameter there may be several heads, each for other classes.
     """
 
     parameter: str
@@ -50,11 +51,25 @@ class Head:
                 f"The outputs {self.start} to {self.stop} of {self.parameter!r} do not match its {wanted} classes."
             )
 
+    @property
+    def name(self) -> str:
+        """Its own among a network's heads: the parameter, and where alone it has a meaning.
+
+        Example:
+            >>> Head("echo_time", "continuous", 0, 2, only=("sequence", ("SE", "IR"))).name
+            'echo_time, SE or IR'
+        """
+        return f"{self.parameter}, {' or '.join(self.only[1])}" if self.only[0] else self.parameter
+
     def outputs(self, logits: NDArray) -> NDArray:
         """Its part (..., n) of all outputs."""
         return logits[..., self.start : self.stop]
 
-    def value(self, output: NDArray) -> NDArray:
+    def scaled(self, value: ArrayLike) -> NDArray:
+        """A continuous head's parameter on the scale that it is learned on, before it is standardised."""
+        return np.log(value) if self.logarithm else np.asarray(value, dtype=float)
+
+    def value(self, output: ArrayLike) -> NDArray:
         """A continuous head's parameter, in its unit, of the (first) output."""
         found = self.mean + self.deviation * np.asarray(output, dtype=float)
         return np.exp(found) if self.logarithm else found
@@ -65,7 +80,7 @@ class Layout:
     """All heads of a network.
 
     Raises:
-        InputError: none, or heads that overlap or leave gaps.
+        InputError: none, heads that overlap or leave gaps, or two for the same.
     """
 
     heads: tuple[Head, ...]
@@ -76,6 +91,14 @@ class Layout:
         ends = [0, *(head.stop for head in self.heads)]
         if [head.start for head in self.heads] != ends[:-1]:
             raise InputError("The heads of a layout follow each other without gaps.")
+        for several in self.by_parameter.values():
+            _check_alternatives(several)
+
+    @property
+    def by_parameter(self) -> dict[str, tuple[Head, ...]]:
+        """The heads of each parameter: one, or one for each of another parameter's classes."""
+        names = dict.fromkeys(head.parameter for head in self.heads)
+        return {name: tuple(head for head in self.heads if head.parameter == name) for name in names}
 
     @property
     def outputs(self) -> int:
@@ -83,7 +106,7 @@ class Layout:
         return self.heads[-1].stop
 
     def head(self, parameter: str) -> Head | None:
-        """The head of a parameter, None where the network does not tell it."""
+        """The (first) head of a parameter, None where the network does not tell it."""
         return next((head for head in self.heads if head.parameter == parameter), None)
 
     def to_json(self) -> list[dict[str, Any]]:
@@ -108,6 +131,19 @@ class Layout:
             raise InputError(
                 f"This is no layout of outputs ({error}). Give one as `deepmri iap train` writes."
             ) from error
+
+
+def _check_alternatives(heads: tuple[Head, ...]) -> None:
+    """Several heads of one parameter go with different classes of one other, and are of numbers on one scale."""
+    if len(heads) == 1:
+        return
+    words = [word for head in heads for word in head.only[1]]
+    alike = {(head.only[0], head.kind, head.logarithm) for head in heads}
+    if len(alike) > 1 or not heads[0].only[0] or heads[0].kind != "continuous" or len(set(words)) < len(words):
+        raise InputError(
+            f"{heads[0].parameter} has {len(heads)} heads that do not go together. Several heads of one parameter are "
+            "of numbers on one scale, each for other classes of one other parameter."
+        )
 
 
 def published_layout(outputs: int) -> Layout | None:

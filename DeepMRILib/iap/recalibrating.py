@@ -32,7 +32,7 @@ def recalibrated(trained: TrainedModel, data: SliceSet, device: devices.Device =
         DependencyError: PyTorch is not installed.
     """
     layout = Layout.from_json(trained.layout)
-    wanted = targets(layout, data.values, len(data))
+    wanted = targets(layout, data.values, len(data), learning=False)
     if not np.isfinite(wanted).any():
         told = ", ".join(head.parameter for head in layout.heads)
         raise InputError(f"Nothing is known of what this network tells ({told}). Give series with such headers.")

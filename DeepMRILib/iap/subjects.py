@@ -13,8 +13,9 @@ from DeepMRILib.random_fields import Grid, smooth_noise
 
 Anatomy = Literal["head", "abdomen", "breast"]
 ANATOMIES: tuple[Anatomy, ...] = ("head", "abdomen", "breast")
-REACH_MM = 250.0
-"""Half the edge of the cube in which a subject's uneven borders are one field: more than any field of view."""
+REACH_MM = (60.0, 250.0, 250.0)
+"""How far from its middle a subject's uneven borders are one field, along the body, to the back and to the left: more
+than any slice's height and any field of view."""
 
 
 @dataclass(frozen=True, eq=False)

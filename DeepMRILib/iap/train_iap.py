@@ -159,9 +159,10 @@ def _calibrated(network: IAPNetwork, known: _Known, progress: Progress) -> _Sure
     arrays = outside.reference(_told(network, tuple(one[chosen] for one in known.samples[:2]), known.device)[1])
     progress(0.5, "Calibrating")
     data = known.calibration
-    images, told, wanted = _samples(data, known.layout, known.size)
+    images, told, _ = _samples(data, known.layout, known.size)
     logits, features = _told(network, (images, told), known.device)
-    heads = calibrated(known.layout, logits, data.series, wanted.numpy())
+    wanted = targets(known.layout, data.values, len(data), learning=False)
+    heads = calibrated(known.layout, logits, data.series, wanted)
     far = outside.distances(features, arrays)
     names = dict.fromkeys(data.series.tolist())
     limit = outside.limit_of([outside.series_distance(far[data.series == name]) for name in names])

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import subprocess
 import sys
 
 import numpy as np
 import pytest
 
+from DeepMRILib.errors import InputError
 from DeepMRILib.iap.answering import answers
 from DeepMRILib.iap.calibration import Calibration, HeadCalibration
 from DeepMRILib.iap.conformal import (
@@ -35,8 +37,8 @@ class Fixed:
 
     name, weights_sha256, notes, training_data = "fixed", "", (), ""
 
-    def __init__(self, calibration: Calibration | None) -> None:
-        self.layout, self.calibration = LAYOUT, calibration
+    def __init__(self, calibration: Calibration | None, layout: Layout = LAYOUT) -> None:
+        self.layout, self.calibration = layout, calibration
 
 
 def outputs(random: np.random.Generator, n: int, truth: np.ndarray) -> np.ndarray:
@@ -79,7 +81,7 @@ def test_missing_labels_do_not_count(rng: np.random.Generator) -> None:
     truth[::2, 0] = np.nan
     found = calibrated(LAYOUT, outputs(rng, 40, np.nan_to_num(truth)), np.arange(40).astype(str), truth)
     assert len(found["manufacturer"].scores) == 20
-    assert found["inversion_time"] == HeadCalibration(1.0, ())
+    assert found["inversion_time, A"] == HeadCalibration(1.0, ())
 
 
 def test_series_count_once_however_many_slices_they_have(rng: np.random.Generator) -> None:
@@ -143,7 +145,7 @@ def test_sets_of_ordinal_heads_have_no_gaps() -> None:
 
 def a_calibration() -> Calibration:
     scores = tuple(np.linspace(0.0, 0.5, 100))
-    return Calibration({head.parameter: HeadCalibration(1.0, scores) for head in LAYOUT.heads}, {}, 100)
+    return Calibration({head.name: HeadCalibration(1.0, scores) for head in LAYOUT.heads}, {}, 100)
 
 
 def test_answers_say_value_probability_sets_and_slices() -> None:
@@ -163,6 +165,41 @@ def test_answers_say_value_probability_sets_and_slices() -> None:
     assert echo.low < echo.value < echo.high
     assert echo.high / echo.value == pytest.approx(echo.value / echo.low)
     assert not told["inversion_time"].meant  # the vendor is not A
+
+
+APART = Layout(
+    (
+        Head("sequence", "categorical", 0, 2, ("IR", "SE")),
+        Head("echo_time", "continuous", 2, 4, (), 50.0, 10.0, only=("sequence", ("IR",))),
+        Head("echo_time", "continuous", 4, 6, (), 20.0, 5.0, only=("sequence", ("SE",))),
+    )
+)
+
+
+def test_of_several_heads_for_one_parameter_that_of_the_told_class_answers() -> None:
+    model = Fixed(None, APART)
+    for taken, value in (([5.0, 0.0], 50.0), ([0.0, 5.0], 20.0)):
+        told = answers(model, [np.zeros((4, 4))], logits=np.array([[*taken, 0.0, 0.0, 0.0, 0.0]]))
+        assert list(told) == ["sequence", "echo_time"]
+        assert told["echo_time"].value == value
+        assert told["echo_time"].meant
+
+
+def test_each_of_several_heads_is_scored_where_it_would_be_asked() -> None:
+    """Two series taken for IR, of which one is not, and one taken for SE."""
+    logits = np.array([[5.0, 0, 1, 0, 9, 0], [5.0, 0, 0, 0, 9, 0], [0, 5.0, 9, 0, 2, 0]])
+    wanted = np.array([[0.0, 1.0, np.nan], [1.0, -3.0, 3.0], [1.0, -3.0, 3.0]])
+    found = calibrated(APART, logits, np.array(["a", "b", "c"]), wanted)
+    assert found["echo_time, IR"].scores == (0.0, 3.0)
+    assert found["echo_time, SE"].scores == (1.0,)
+
+
+@pytest.mark.parametrize(
+    "change", [{"only": ("sequence", ("IR",))}, {"logarithm": True}, {"only": ("", ())}, {"only": ("flip", ("SE",))}]
+)
+def test_heads_of_one_parameter_that_do_not_go_together_are_refused(change: dict) -> None:
+    with pytest.raises(InputError, match="echo_time has 2 heads"):
+        Layout((*APART.heads[:2], dataclasses.replace(APART.heads[2], **change)))
 
 
 def test_an_answer_that_no_set_would_hold_is_added_and_said_so() -> None:

@@ -16,7 +16,7 @@ from DeepMRILib.errors import Cancelled, InputError, WeightsError
 from DeepMRILib.iap import SimulateOptions, SliceSet, TrainedModel, TrainOptions, simulate, train
 from DeepMRILib.iap.example_training import train_inputs
 from DeepMRILib.iap.heads import planned_heads, target, targets
-from DeepMRILib.iap.layout import Head
+from DeepMRILib.iap.layout import Head, Layout
 from DeepMRILib.iap.recalibrating import recalibrated
 from DeepMRILib.iap.slice_cues import cues, scaled, square
 from DeepMRILib.iap.splitting import divided, spread_slices
@@ -99,6 +99,22 @@ def test_heads_are_planned_from_what_varies() -> None:
     assert np.nanmean(wanted[:, 0]) == pytest.approx(0, abs=1e-6)
 
 
+def test_a_parameter_is_learned_apart_for_each_class_of_another() -> None:
+    values = {
+        "sequence": ["SE", "SE", "IR", "IR", "GR", None],
+        "repetition_time": [500.0, 2000.0, 5000.0, 9000.0, 30.0, 40.0],
+    }
+    layout = planned_heads(values, ["sequence", {"parameter": "repetition_time", "each": "sequence"}])
+    assert [head.name for head in layout.heads] == ["sequence", "repetition_time, IR", "repetition_time, SE"]
+    assert all(head.logarithm for head in layout.heads[1:])  # on one scale, though none needs it alone
+    learned, known = targets(layout, values, 6), targets(layout, values, 6, learning=False)
+    assert np.isfinite(learned[:, 1]).tolist() == [False, False, True, True, False, False]
+    assert np.isfinite(learned[:, 2]).tolist() == [True, True, False, False, False, False]
+    assert np.isfinite(known[:, 1:]).all()
+    assert known[2, 2] == pytest.approx(np.log(5000 / 1000) / np.log(2), rel=1e-5)
+    assert Layout.from_json(json.loads(json.dumps(layout.to_json()))) == layout
+
+
 def test_a_value_near_a_class_is_that_class_and_an_unknown_one_is_none() -> None:
     field = Head("field_strength", "ordinal", 0, 2, (1.5, 3.0))
     assert target(field, 1.494) == 0
@@ -113,6 +129,9 @@ def test_a_value_near_a_class_is_that_class_and_an_unknown_one_is_none() -> None
         ([{"parameter": "echo_time", "knd": "ordinal"}], "'knd'"),
         ([{"parameter": "echo_time", "kind": "round"}], "kind"),
         ([{"parameter": "echo_time", "only": "IR"}], "meaning"),
+        ([{"parameter": "echo_time", "each": "flip_angle"}], "categorical"),
+        ([{"parameter": "echo_time", "each": "sequence", "only": ["sequence", ["SE"]]}], "no"),
+        ([{"parameter": "contrast_agent", "each": "sequence"}], "varies in no class"),
         (["contrast_agent"], "two or"),
     ],
 )
