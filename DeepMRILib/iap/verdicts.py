@@ -21,6 +21,8 @@ VERDICTS: tuple[Verdict, ...] = (
 )
 WIDE = 3.0
 """An interval whose upper end is more than this many times its lower one says too little to agree with a header."""
+LIKELY = 0.5
+"""A class below this probability is less likely than all others together."""
 _ROUNDING = 1e-9
 
 
@@ -64,7 +66,9 @@ def compare(
     1. ``not predicted``: no model tells it, or the model gave no answer.
     2. ``missing in the header``.
     3. ``unseen class``: the header's value is none of the model's classes, so the answer cannot be right.
-    4. ``unsure``: the answer's probability is below ``abstain``.
+    4. ``unsure``: the answer's probability is below ``abstain``; or it is below one half (``LIKELY``), so that the
+       other classes together are likelier, and no set settles it: there is none, or it holds the header's class and
+       others. A likeliest class of 30 % is no agreement, even where it is the header's.
     5. ``agree``: the answer is the header's value within the tolerances of ``parameters``.
     6. of numbers with an interval: ``agree`` when the header's value lies in it, as the image is then consistent with
        the header at the interval's level, though it may not show the value to 5 %; but ``unsure`` when the interval is
@@ -90,7 +94,7 @@ def compare(
         return "missing in the header"
     if classes and not any(same(parameter, header_value, one) for one in classes):
         return "unseen class"
-    if probability is not None and probability < abstain:
+    if probability is not None and (probability < abstain or _is_open(parameter, header_value, probability, among)):
         return "unsure"
     if same(parameter, header_value, predicted):
         return "agree"
@@ -101,6 +105,14 @@ def compare(
     if any(same(parameter, header_value, one) for one in among):
         return "unsure"
     return "disagree"
+
+
+def _is_open(parameter: Parameter, header_value: Value, probability: float, among: Sequence[str | float]) -> bool:
+    """Whether a class is unlikely, and no set at the level holds the header's class alone or leaves it out."""
+    if probability >= LIKELY:
+        return False
+    held = [same(parameter, header_value, one) for one in among]
+    return not held or (any(held) and not all(held))
 
 
 def _is_nothing(value: Value) -> bool:

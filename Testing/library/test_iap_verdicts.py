@@ -69,7 +69,7 @@ def test_a_header_outside_the_models_classes_is_unseen() -> None:
 def test_answers_below_the_probability_are_unsure() -> None:
     assert compare("manufacturer", "GE", "GE", probability=0.59, abstain=0.6) == "unsure"
     assert compare("manufacturer", "GE", "GE", probability=0.6, abstain=0.6) == "agree"
-    assert compare("manufacturer", "GE", "SIEMENS", probability=0.1) == "disagree"
+    assert compare("manufacturer", "GE", "SIEMENS", probability=0.9) == "disagree"
     assert compare("repetition_time", 500.0, 900.0, abstain=0.9) == "disagree"  # numbers have no probability
 
 
@@ -89,6 +89,23 @@ def test_sets_that_hold_the_headers_class() -> None:
     assert compare("model", "Skyra", "Avanto", among=("Avanto", "Skyra")) == "unsure"
     assert compare("model", "Trio", "Avanto", among=("Avanto", "Skyra")) == "disagree"
     assert compare("slice_thickness", 1.0, 2.0, among=(2.0, 1.01)) == "unsure"
+
+
+def test_a_class_less_likely_than_all_others_together_settles_nothing() -> None:
+    several = ("Avanto", "Skyra", "Trio", "Prisma")
+    assert compare("model", "Skyra", "Skyra", probability=0.25, among=several) == "unsure"
+    assert compare("model", "Skyra", "Skyra", probability=0.49, among=several) == "unsure"
+    assert compare("model", "Skyra", "Skyra", probability=0.5, among=several) == "agree"
+    # The set rules all others out, or the header's
+    assert compare("model", "Skyra", "Skyra", probability=0.45, among=("Skyra",)) == "agree"
+    assert compare("model", "Verio", "Skyra", probability=0.25, among=several) == "disagree"
+    # Classes that stand for one value are one
+    assert compare("field_strength", 1.5, 1.494, probability=0.45, among=(1.494, 1.5)) == "agree"
+    assert compare("field_strength", 1.5, 1.494, probability=0.45, among=(1.494, 1.5, 3.0)) == "unsure"
+    # A network without calibration has no sets
+    assert compare("model", "Skyra", "Skyra", probability=0.3) == "unsure"
+    assert compare("model", "Skyra", "Avanto", probability=0.3) == "unsure"
+    assert compare("model", "Skyra", "Avanto", probability=0.6) == "disagree"
 
 
 def test_every_verdict_is_in_the_list() -> None:
