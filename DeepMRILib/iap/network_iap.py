@@ -7,8 +7,7 @@ use noise, ringing and sharpness, which deep layers forget.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -17,6 +16,7 @@ from torch import nn
 from torch.nn import functional
 
 from DeepMRILib.iap.slice_cues import CUES, cues, scaled, square
+from DeepMRILib.network_threads import suited_threads
 
 REGIONS = 16
 """Into how many parts a slice is divided."""
@@ -29,17 +29,6 @@ DARK = 0.02
 FEW_PIXELS = 200_000
 """Of a batch: below, threads mostly wait for each other. On two cores that others used, too, two slices of 96 x 96 took
 0.1 s with one thread and 2.7 s with two, and 32 slices 0.5 s and 3 s."""
-
-
-@contextmanager
-def threads_for(pixels: int) -> Iterator[None]:
-    """One thread for PyTorch meanwhile, if these are few, else as many as before."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1 if pixels < FEW_PIXELS else before)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def prepared(slices: Sequence[NDArray], size: int) -> tuple[torch.Tensor, torch.Tensor]:
@@ -152,7 +141,7 @@ def _in_regions(grey: torch.Tensor, drawn: torch.Tensor) -> torch.Tensor:
 @torch.no_grad()
 def forward(network: IAPNetwork, slices: Sequence[NDArray], size: int, device: str) -> tuple[NDArray, NDArray]:
     """Outputs (n, outputs) and features (n, f), float32, of one batch of slices."""
-    with threads_for(len(slices) * size**2):
+    with suited_threads(len(slices) * size**2, few=FEW_PIXELS):
         images, told = prepared(slices, size)
         features = network.features(images.to(device), told.to(device))
         return network.answers(features).cpu().numpy(), features.cpu().numpy()

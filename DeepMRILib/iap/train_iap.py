@@ -20,12 +20,13 @@ from DeepMRILib.iap.conformal import calibrated
 from DeepMRILib.iap.heads import planned_heads, read_plan, targets
 from DeepMRILib.iap.labelled import labelled
 from DeepMRILib.iap.layout import Layout
-from DeepMRILib.iap.network_iap import IAPNetwork, prepared, threads_for
+from DeepMRILib.iap.network_iap import FEW_PIXELS, IAPNetwork, prepared
 from DeepMRILib.iap.options_network import TrainOptions
 from DeepMRILib.iap.sliceset import SliceSet
 from DeepMRILib.iap.splitting import divided
 from DeepMRILib.iap.train_iap_loss import Judging, Learning, Lesson
 from DeepMRILib.iap.trained import NETWORK, OUTSIDE, TrainedModel
+from DeepMRILib.network_threads import suited_threads
 from DeepMRILib.options import to_json
 from DeepMRILib.progress import Progress, part, silent
 from DeepMRILib.results import Provenance
@@ -54,7 +55,7 @@ def trained(
     lesson = Lesson(IAPNetwork(options.channels, layout.outputs), layout).to(memory_format=torch.channels_last)
     reading = part(progress, 0.1, 0.15)
     samples = _samples(learned_from, layout, options.size, reading)
-    with threads_for(options.batch * options.size**2):
+    with suited_threads(options.batch * options.size**2, few=FEW_PIXELS):
         done = _learn(lesson, samples, _samples(held_out, layout, options.size), options, part(progress, 0.15, 0.95))
     network = lesson.network.eval()
     sure = _calibrated(network, _Known(samples, calibration, layout, options.size, device), part(progress, 0.95, 1.0))

@@ -13,9 +13,9 @@ from DeepMRILib import device as devices
 from DeepMRILib.interactive.network import build
 from DeepMRILib.interactive.network_memory import check_prediction
 from DeepMRILib.interactive.network_plan import NetworkPlan
-from DeepMRILib.interactive.network_threads import threads_for
 from DeepMRILib.interactive.trained import TrainedModel
 from DeepMRILib.network_half import channels_last, computing, half_type
+from DeepMRILib.network_threads import FEW_VOXELS, suited_threads
 from DeepMRILib.progress import Progress, silent
 
 FLIPS: tuple[tuple[int, ...], ...] = tuple(
@@ -80,7 +80,8 @@ class Ensemble:
         check_prediction(self.plan, voxels, self.device, WAY_OUT)
         networks = self.networks[:1] if first_only else self.networks
         ways = FLIPS if flips else FLIPS[:1]
-        with threads_for(voxels), devices.out_of_memory_as_error(self.device, WHAT, WAY_OUT):
+        threads = suited_threads(voxels, few=FEW_VOXELS)
+        with threads, devices.out_of_memory_as_error(self.device, WHAT, WAY_OUT):
             given = torch.from_numpy(np.ascontiguousarray(values, dtype=np.float32))[None].to(self.device)
             total = torch.zeros((self.plan.outputs, *values.shape[1:]), device=self.device)
             for done, (network, axes) in enumerate(itertools.product(networks, ways)):

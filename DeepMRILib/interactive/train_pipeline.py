@@ -15,7 +15,6 @@ from DeepMRILib.interactive.cases import load_case
 from DeepMRILib.interactive.network_ask import Asking, prepared_within
 from DeepMRILib.interactive.network_device import network_device
 from DeepMRILib.interactive.network_memory import most_voxels, training_bytes
-from DeepMRILib.interactive.network_threads import threads_for
 from DeepMRILib.interactive.options_training import TrainOptions
 from DeepMRILib.interactive.postprocess import Postprocessing
 from DeepMRILib.interactive.prepare import Prepared
@@ -24,6 +23,7 @@ from DeepMRILib.interactive.train_scores import Choice, Judge, choose, held_out_
 from DeepMRILib.interactive.train_store import CaseStore, signature
 from DeepMRILib.interactive.training import Task
 from DeepMRILib.interactive.weight_shapes import fold_key
+from DeepMRILib.network_threads import FEW_VOXELS, suited_threads
 from DeepMRILib.progress import Progress, part
 from DeepMRILib.tables import Table
 from DeepMRILib.writing import refusals_as_errors
@@ -80,7 +80,7 @@ def run(task: Task, options: TrainOptions, folder: Path, progress: Progress) -> 
     for done, number in enumerate(wanted):
         step = part(_of_fold(told, number), done / len(wanted), (done + 1) / len(wanted))
         fold = Fold(number, *task.splits[number])
-        with threads_for(store.largest, options.threads):
+        with suited_threads(store.largest, few=FEW_VOXELS, count=options.threads):
             trained.append(train_fold(fold, store, task.plan, options, folder=folder, progress=step))
     return _judged(task, options, trained, memory=memory, notes=notes, progress=part(progress, 0.85, 1.0))
 

@@ -9,8 +9,6 @@ consistency of a network. What was stopped goes on from its checkpoint with the 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -26,6 +24,7 @@ from DeepMRILib.ivim.network import IvimNetwork
 from DeepMRILib.ivim.network_data import TrainingSignals
 from DeepMRILib.ivim.network_step import FlatAdam, Gradient
 from DeepMRILib.ivim.plan import NetworkPlan
+from DeepMRILib.network_threads import one_thread
 from DeepMRILib.progress import Progress
 from DeepMRILib.tables import Table
 from DeepMRILib.train_lock import only_training
@@ -126,17 +125,6 @@ def _train_posterior(
         device=result.device,
         seconds=time.perf_counter() - start,
     )
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """One thread for PyTorch meanwhile: with several, small steps mostly wait for each other."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 class _Training:

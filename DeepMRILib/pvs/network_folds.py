@@ -14,10 +14,11 @@ from numpy.typing import NDArray
 
 from DeepMRILib import device as devices
 from DeepMRILib.errors import DeepMRIError, InputError, WeightsError
+from DeepMRILib.network_threads import FEW_VOXELS, suited_threads
 from DeepMRILib.progress import Progress, part
 from DeepMRILib.pvs.importer.graph import Graph
 from DeepMRILib.pvs.importer.network_graph import GraphNetwork
-from DeepMRILib.pvs.network_memory import ADVICE, Forecast, Watched, check_memory, forecast, threads_for
+from DeepMRILib.pvs.network_memory import ADVICE, Forecast, Watched, check_memory, forecast
 from DeepMRILib.pvs.network_unet import build_network
 from DeepMRILib.pvs.opened import UNET, OpenedNetworks
 
@@ -64,7 +65,7 @@ def mean_of_folds(
     total = np.zeros(images.shape[1:], np.float64)
     notes: list[str] = []
     count = len(networks.folds)
-    with threads_for(total.size):
+    with suited_threads(total.size, few=FEW_VOXELS):
         for number, fold in enumerate(networks.folds):
             told = part(progress, number / count, (number + 1) / count)
             asked = _Fold(networks, fold, f"Fold {number + 1} of {count}")

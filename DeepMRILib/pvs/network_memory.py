@@ -1,9 +1,7 @@
-"""How much memory a network takes, how far it is, and with how many threads it computes."""
+"""How much memory a network takes, how far it is, and where it computes."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,8 +13,6 @@ from torch.utils._pytree import tree_leaves
 from DeepMRILib import device as devices
 from DeepMRILib.progress import Progress
 
-FEW_VOXELS = 60_000
-"""Below, threads mostly wait for each other (see interactive.network_threads)."""
 ADVICE = "Close other programs, choose another device, or take a network with fewer filters."
 
 
@@ -110,17 +106,6 @@ class Watched(TorchDispatchMode):
 
 def _tensors(made: Any) -> list[torch.Tensor]:
     return [value for value in tree_leaves(made) if isinstance(value, torch.Tensor)]
-
-
-@contextmanager
-def threads_for(voxels: int) -> Iterator[None]:
-    """One thread of PyTorch for inputs of few voxels, else as many as before."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1 if voxels < FEW_VOXELS else before)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def network_device(choice: devices.Device) -> str:

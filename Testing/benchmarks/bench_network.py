@@ -33,7 +33,8 @@ from DeepMRILib.ivim.network_apply import estimate
 from DeepMRILib.ivim.network_input import CEILING, normalised, usable
 from DeepMRILib.ivim.plan import plan_for
 from DeepMRILib.ivim.scores import between_estimates, score
-from DeepMRILib.ivim.train_network import one_thread, train_network
+from DeepMRILib.ivim.train_network import train_network
+from DeepMRILib.network_threads import one_thread
 
 PARAMETERS = ("D", "f", "D_star")
 TRAINING_SEED = 1

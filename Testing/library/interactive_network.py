@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 
+from DeepMRILib import network_threads
 from DeepMRILib.device import seed_everything
 from DeepMRILib.interactive.example_pipeline import example_dataset
 from DeepMRILib.interactive.network import build
@@ -73,21 +74,16 @@ def trained() -> TrainedModel:
 @pytest.fixture(scope="session")
 def learned() -> Iterator[Path]:
     """The folder of a model that has learned the example's lesions."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    with tempfile.TemporaryDirectory() as folder:
+    with network_threads.one_thread(), tempfile.TemporaryDirectory() as folder:
         model = train(example_dataset(), TrainOptions(**{**QUICK, **LEARNING}, name="learned"))
         yield model.save(Path(folder) / "learned")
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture(autouse=True)
 def one_thread() -> Iterator[None]:
     """Bits are compared, and a small network is slower on several threads."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+    with network_threads.one_thread():
+        yield
 
 
 def same_weights(one: TrainedModel, other: TrainedModel) -> bool:
