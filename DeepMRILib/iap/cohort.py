@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -127,7 +127,7 @@ def series_table(cohort: Sequence[Member], first: Sequence[Mapping[str, Any]]) -
         first: the first columns of each.
     """
     rows = [member.rows for member in cohort]
-    known = [parameter.name for parameter in PARAMETERS if any(parameter.name in row for row in rows)]
+    known = [parameter.name for parameter in PARAMETERS if any(map(_says, _each(rows, parameter.name)))]
     table, units = [], {}
     for begin, row in zip(first, rows, strict=True):
         entry = dict(begin)
@@ -140,6 +140,15 @@ def series_table(cohort: Sequence[Member], first: Sequence[Mapping[str, Any]]) -
         if BY_NAME[name].unit:
             units |= {f"{name}_{column}": BY_NAME[name].unit for column in ("header", "predicted", "low", "high")}
     return Table.from_rows(table, units)
+
+
+def _each(rows: Sequence[Mapping[str, Row]], name: str) -> Iterator[Row]:
+    return (row[name] for row in rows if name in row)
+
+
+def _says(row: Row) -> bool:
+    """Whether header or model say anything of a parameter, and be it that it is missing."""
+    return row["header"] is not None or row["verdict"] != "not predicted" or bool(row["note"])
 
 
 def confusion(cohort: Sequence[Member]) -> Table:

@@ -53,7 +53,7 @@ def predict(
     Args:
         data: a DICOM file or a folder with one series, a NIfTI image (with its sidecar beside it), or a volume.
         model: an open model, its folder or name, or the file of the published checkpoint. Without one, what the header
-            says is told alone.
+            says and what it lacks is told alone.
         options: see ``PredictOptions``.
         header: where the header is if not in or beside the image: a ``Header``, a sidecar, or a DICOM file.
         progress: told how far it is.

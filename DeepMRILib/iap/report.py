@@ -24,6 +24,7 @@ from DeepMRILib.iap.report_words import (
     counted,
     is_known,
     label_of,
+    labels_of,
     rows_of,
     value_text,
     verdict_text,
@@ -43,6 +44,8 @@ LEGEND = (
     "image does not tell. – not predicted. At a level of 90 % one in ten right headers may disagree: look at several "
     "parameters before you blame one."
 )
+
+MISSING = "∅ missing: without it, contrast or resolution of the series are not known. A dash: not every series has it."
 
 
 def predict_report(result: IAPResult) -> Report:
@@ -68,12 +71,15 @@ def _facts(result: IAPResult, rows: Sequence[Row]) -> dict[str, Any]:
     made = result.provenance
     inputs = made.inputs
     facts: dict[str, Any] = {}
-    if any(row["verdict"] != "not predicted" for row in rows):
+    if result.slices.columns:
         facts["Header and image"] = counted(row["verdict"] for row in rows)
     if "slices" in inputs:
         facts["Slices looked at"] = f"{inputs['looked_at']} of {inputs['slices']}"
     kind = str(inputs.get("header") or "none")
     facts["Header"] = KINDS.get(kind, kind)
+    lacking = [row["parameter"] for row in rows if row["verdict"] == "missing in the header"]
+    if lacking:
+        facts["Missing in the header"] = labels_of(lacking)
     if made.weights_sha256:
         facts["SHA-256 of the weights"] = made.weights_sha256
     return {**facts, "DeepMRI": made.version}
@@ -193,11 +199,14 @@ def _add_header(report: Report, rows: Sequence[Row]) -> None:
     if not rows:
         report.text("The header says nothing of how the image was acquired.")
         return
-    table = {
-        "Parameter": [label_of(row["parameter"]) for row in rows],
-        "Header says": [value_text(row["header"]) for row in rows],
-    }
-    report.table(Table(table))
+    lacks = [row["verdict"] == "missing in the header" for row in rows]
+    said = [
+        verdict_text(row["verdict"]) if lack else value_text(row["header"])
+        for row, lack in zip(rows, lacks, strict=True)
+    ]
+    table = {"Parameter": [label_of(row["parameter"]) for row in rows], "Header says": said}
+    tones = verdict_tones([row["verdict"] for row in rows], "Header says")
+    report.table(Table(table), tones=tones, caption=MISSING if any(lacks) else "")
 
 
 def _add_pictures(report: Report, result: IAPResult) -> None:

@@ -266,11 +266,11 @@ def cohort_report(result: CohortResult) -> Report:
 
 
 def _add_verdicts(report: Report, result: CohortResult, rows: Sequence[Row]) -> None:
-    """How often which verdict, a row for each parameter."""
+    """How often which verdict, a row for each parameter; of headers alone the audit tells what they lack."""
     names = [name for name in BY_NAME if f"{name}_verdict" in result.series.columns]
     counts = {name: Counter(row[f"{name}_verdict"] for row in rows) for name in names}
     told = [name for name in names if any(one in VERDICT_TONES for one in counts[name])]
-    if not told:
+    if not any(is_known(value) for name in told for value in result.series.columns[f"{name}_predicted"]):
         return
     verdicts = [one for one in VERDICT_TONES if any(counts[name][one] for name in told)]
     columns: dict[str, list[Any]] = {"Parameter": [label_of(name, unit=False) for name in told]}

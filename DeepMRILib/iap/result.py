@@ -24,7 +24,8 @@ class IAPResult(Result):
     """The parameters of one series (``iap.predict``).
 
     Attributes:
-        parameters: a row for each parameter that header or model know: ``parameter`` (name), ``label``, ``unit``,
+        parameters: a row for each parameter that header or model know or that the header should know, without a model
+            for all: ``parameter`` (name), ``label``, ``unit``,
             ``header``, ``predicted``, ``probability`` (of words and classes), ``low``, ``high`` (of numbers), ``set``
             (classes at the level, joined by "; "), ``verdict`` (``agree``, ``disagree``, ``missing in the header``,
             ``unseen class``, ``not predicted``, ``unsure``), ``agreement`` (fraction of slices that say the same),

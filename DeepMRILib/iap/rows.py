@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from DeepMRILib.iap.aliases import word_value
+from DeepMRILib.iap.audit_rules import missing_of
 from DeepMRILib.iap.header import Header
 from DeepMRILib.iap.parameters import BY_NAME, CORRELATION_ONLY, PARAMETERS, Parameter, Value
 from DeepMRILib.iap.series import Series
@@ -42,7 +43,9 @@ class Asked:
 
 
 def parameter_rows(header: Header, answers: Mapping[str, Answer], indices: Sequence[int], asked: Asked) -> Table:
-    """A row for each parameter that header or model know; see ``result.IAPResult``.
+    """A row for each parameter that header or model know, or that the header should know; see ``result.IAPResult``.
+
+    Without a model, all parameters have one: what the header lacks is seen.
 
     Args:
         header: of the series.
@@ -50,20 +53,37 @@ def parameter_rows(header: Header, answers: Mapping[str, Answer], indices: Seque
         indices: of the slices that the answers are of, in the series.
         asked: what is done with them.
     """
+    # where there is no header at all, that is what is said
+    lacking = missing_of(header) if header.kind != "none" else []
+    known = {name for name, value in header.values.items() if value is not None} | {*answers, *lacking}
+    listed = known if answers or header.kind == "none" else set(BY_NAME)
     rows = [
-        _row(parameter, header.values.get(parameter.name), answers.get(parameter.name), indices, asked)
+        _row(
+            parameter,
+            header.values.get(parameter.name),
+            answers.get(parameter.name),
+            indices,
+            asked,
+            expected=parameter.name in lacking,
+        )
         for parameter in PARAMETERS
-        if parameter.name in answers or header.values.get(parameter.name) is not None
+        if parameter.name in listed
     ]
     return Table.from_rows(rows) if rows else Table({name: [] for name in COLUMNS})
 
 
 def _row(
-    parameter: Parameter, header: Value, answer: Answer | None, indices: Sequence[int], asked: Asked
+    parameter: Parameter,
+    header: Value,
+    answer: Answer | None,
+    indices: Sequence[int],
+    asked: Asked,
+    *,
+    expected: bool,
 ) -> dict[str, Any]:
     row: dict[str, Any] = dict.fromkeys(COLUMNS)
     row |= {"parameter": parameter.name, "label": parameter.label, "unit": parameter.unit, "header": header}
-    row |= {"set": "", "verdict": "not predicted", "note": ""}
+    row |= {"set": "", "verdict": compare(parameter, header, None, expected=expected), "note": ""}
     if answer is None:
         return row
     row["note"] = " ".join(_notes(parameter, answer, asked))

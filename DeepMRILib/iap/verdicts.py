@@ -60,10 +60,12 @@ def compare(
     abstain: float = 0.0,
     interval: tuple[float, float] | None = None,
     among: Sequence[str | float] = (),
+    expected: bool = False,
 ) -> Verdict:
     """What is to be said of a parameter. The first that holds, of these:
 
-    1. ``not predicted``: no model tells it, or the model gave no answer.
+    1. ``not predicted``: no model tells it, or the model gave no answer; but ``missing in the header`` where the header
+       lacks what a header of its kind has (``expected``).
     2. ``missing in the header``.
     3. ``unseen class``: the header's value is none of the model's classes, so the answer cannot be right.
     4. ``unsure``: the answer's probability is below ``abstain``; or it is below one half (``LIKELY``), so that the
@@ -86,10 +88,11 @@ def compare(
         abstain: answers below this probability are not used.
         interval: of a number, its ends in the parameter's unit.
         among: of a class, the set at the level.
+        expected: whether every header of its kind should have it; see ``audit_rules.missing_of``.
     """
     parameter = _known(parameter)
     if _is_nothing(predicted):
-        return "not predicted"
+        return "missing in the header" if expected and _is_nothing(header_value) else "not predicted"
     if _is_nothing(header_value):
         return "missing in the header"
     if classes and not any(same(parameter, header_value, one) for one in classes):

@@ -132,7 +132,7 @@ class ParameterList:
 
     def _detail(self, row: ParameterRow) -> str:
         record = recordOf(self._shown) if self._shown is not _UNKNOWN else None
-        sentences = [f"{row.label}: {verdictHelp(row.verdict)}"]
+        sentences = [f"{row.label}: {verdictHelp(row.verdict, row.header, row.predicted)}"]
         if row.classes and record is not None:
             text = _("At {level:.0f} % it is one of: {classes}.")
             sentences.append(text.format(level=100 * record.level, classes=row.classes))
@@ -163,7 +163,7 @@ def _item(text: str, row: ParameterRow) -> Any:
 def _verdictItem(row: ParameterRow) -> Any:
     item = _item(verdictWord(row.verdict, row.header), row)
     item.setFlags(qt.Qt.ItemIsEnabled)  # the colour of a chosen row would hide its own
-    item.setToolTip(verdictHelp(row.verdict))
+    item.setToolTip(verdictHelp(row.verdict, row.header, row.predicted))
     look = lookOf(row.verdict)
     if look.background:
         item.setBackground(qt.QBrush(qt.QColor(look.background)))

@@ -52,8 +52,12 @@ def verdictWord(verdict: str, header: str = "") -> str:
     return f"{lookOf(verdict).sign} {words.get(verdict, verdict)}".strip()
 
 
-def verdictHelp(verdict: str) -> str:
-    """What a verdict means."""
+def verdictHelp(verdict: str, header: str = "", predicted: str = "") -> str:
+    """What a verdict means, where header and image say this."""
+    if verdict == "missing in the header" and not predicted:
+        return _("The header does not say it, and it should.")
+    if verdict == "not predicted" and not header:
+        return _("The header does not say it, and it was not told from the image.")
     return {
         "agree": _("Header and image say the same, within the tolerance."),
         "disagree": _("The image says something else than the header."),

@@ -37,7 +37,7 @@ class HalvesModel:
             )
         )
         scores = tuple(np.linspace(0.01, 0.6, 60))
-        heads = {head.parameter: iap.HeadCalibration(1.0, scores) for head in self.layout.heads}
+        heads = {head.name: iap.HeadCalibration(1.0, scores) for head in self.layout.heads}
         self.calibration = iap.Calibration(heads, self._training(), 60) if calibrated else None
 
     def _training(self) -> dict:

@@ -11,6 +11,7 @@ from iap_models import HalvesModel, halves, row_of, volume_of, write_nifti
 
 from DeepMRILib import iap
 from DeepMRILib.errors import Cancelled, InputError
+from DeepMRILib.iap.parameters import BY_NAME
 from DeepMRILib.iap.predicting import NOTHING_TO_SEE, REFUSED, UNCALIBRATED
 from DeepMRILib.iap.rows import CORRELATION
 from DeepMRILib.volume import Volume
@@ -160,12 +161,36 @@ def test_without_a_model_the_header_is_told(siemens, tmp_path):
     path = write_nifti(tmp_path, "scan", siemens, SIDECAR)
     result = iap.predict(path)
     assert row_of(result, "field_strength")["header"] == 1.5
-    assert set(result.parameters.columns["verdict"]) == {"not predicted"}
+    assert result.parameters.columns["parameter"] == list(BY_NAME)
+    verdicts = dict(zip(BY_NAME, result.parameters.columns["verdict"], strict=True))
+    missing = {name for name, verdict in verdicts.items() if verdict == "missing in the header"}
+    assert missing == {
+        "model", "sequence", "acquisition_type", "repetition_time", "flip_angle", "slice_thickness"
+    }  # fmt: skip
+    assert {verdicts[name] for name in set(BY_NAME) - missing} == {"not predicted"}
     assert result.provenance.weights_sha256 is None
     with pytest.raises(InputError, match="without a header, and no model"):
         iap.predict(volume_of(siemens))
     with pytest.raises(InputError, match="give a model, or leave saliency empty"):
         iap.predict(path, options=iap.PredictOptions(saliency="echo_time"))
+
+
+def test_an_inversion_time_is_missing_where_there_was_an_inversion(siemens, tmp_path):
+    path = write_nifti(tmp_path, "scan", siemens, json.dumps({"ScanningSequence": "GR_IR", "EchoTime": 0.003}))
+    row = row_of(iap.predict(path), "inversion_time")
+    assert (row["header"], row["verdict"]) == (None, "missing in the header")
+    path = write_nifti(tmp_path, "other", siemens, json.dumps({"ScanningSequence": "SE", "EchoTime": 0.003}))
+    assert row_of(iap.predict(path), "inversion_time")["verdict"] == "not predicted"
+
+
+def test_what_neither_header_nor_model_say_is_listed_where_it_should_be_known(model, siemens, tmp_path):
+    path = write_nifti(tmp_path, "scan", siemens, SIDECAR)
+    result = iap.predict(path, model)
+    row = row_of(result, "repetition_time")
+    assert (row["header"], row["predicted"], row["verdict"]) == (None, None, "missing in the header")
+    assert "bandwidth" not in result.parameters.columns["parameter"]
+    without_header = write_nifti(tmp_path, "bare", siemens)
+    assert "repetition_time" not in iap.predict(without_header, model).parameters.columns["parameter"]
 
 
 def test_what_the_model_does_not_tell_is_named(model, siemens):

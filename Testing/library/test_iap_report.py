@@ -93,6 +93,11 @@ def test_without_a_model_the_page_is_the_header_and_shows_slices() -> None:
     assert "12.5" in page.words
     assert HOSTILE in page.words
     assert "Image says" not in page.words
+    row = next(row for row in rows_of(alone.parameters) if row["parameter"] == "model")
+    assert row["verdict"] == "missing in the header"
+    assert "Missing in the headerscanner model, field strength, sequence" in page.words
+    tones = [span["class"] for span in page.all("span")]
+    assert tones == ["tone yellow"] * alone.parameters.columns["verdict"].count("missing in the header")
     assert pictures_of(page) == 1
 
 

@@ -50,6 +50,8 @@ def test_missing_comes_before_all_but_no_prediction() -> None:
     assert compare("echo_time", None, None) == "not predicted"
     assert compare("echo_time", 10.0, None) == "not predicted"
     assert compare("echo_time", 10.0, float("nan")) == "not predicted"
+    assert compare("echo_time", None, None, expected=True) == "missing in the header"
+    assert compare("echo_time", 10.0, None, expected=True) == "not predicted"
     assert not same("echo_time", None, None)
 
 

@@ -48,11 +48,17 @@ def test_before_a_run_there_is_nothing_to_show(panel) -> None:
 
 def test_apply_without_a_model_tells_what_the_header_says(panel) -> None:
     said = panel.press()
-    assert said.startswith("2 parameters. No model was given"), said
-    assert panel.rows() == [
-        ["Sequence", "SE", "", "", "– header only"],
-        ["Echo time", "90 ms", "", "", "– header only"],
-    ]
+    assert said.startswith("21 parameters: 7 missing in the header. No model was given"), said
+    rows = {row[0]: row for row in panel.rows()}
+    assert len(rows) == 21
+    assert rows["Sequence"] == ["Sequence", "SE", "", "", "– header only"]
+    assert rows["Echo time"] == ["Echo time", "90 ms", "", "", "– header only"]
+    assert rows["Field strength"] == ["Field strength", "", "", "", "∅ missing"]
+    assert rows["Contrast agent"] == ["Contrast agent", "", "", "", "– not told"]
+    panel.choose("Field strength")
+    assert panel.ui.detailLabel.text == "Field strength: The header does not say it, and it should."
+    panel.choose("Contrast agent")
+    assert panel.ui.detailLabel.text.endswith("The header does not say it, and it was not told from the image.")
     assert panel.parameters.stripChart is None
 
 
@@ -177,6 +183,7 @@ def test_verdicts_can_be_read_and_told_apart(done) -> None:
     assert len({look.sign for look in LOOKS.values()}) == len(LOOKS)
     assert done.verdict("Acquisition matrix").background().style() == qt.Qt.NoBrush  # as the theme has it
     assert done.verdict("Manufacturer").toolTip() == "The image says something else than the header."
+    assert done.verdict("Flip angle").toolTip() == "The header does not say it; the image does."
 
 
 def test_a_click_on_a_row_shows_slice_and_strip_plot(done, jumps) -> None:
@@ -365,12 +372,12 @@ def test_the_consoles_door(panel, tmp_path: Path) -> None:
     from DeepMRILib.mrml.iap_rows import rowsOf
 
     made = panel.logic.process(panel.image)
-    assert [row.parameter for row in rowsOf(made.parametersTable)] == ["sequence", "echo_time"]
+    assert [row.parameter for row in rowsOf(made.parametersTable) if row.header] == ["sequence", "echo_time"]
     sidecar = tmp_path / "mine.json"
     sidecar.write_text('{"EchoTime": 0.012}')
     again = panel.logic.process(panel.image, PredictOptions(level=0.8), header=sidecar, outputs=made)
     assert again == made
-    assert [row.header for row in rowsOf(made.parametersTable)] == ["12"]
+    assert [row.header for row in rowsOf(made.parametersTable) if row.header] == ["12"]
 
 
 @pytest.mark.parametrize(
