@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -17,11 +16,11 @@ from DeepMRILib.iap.calibration import Calibration
 from DeepMRILib.iap.layout import Layout
 from DeepMRILib.iap.options_network import TrainOptions
 from DeepMRILib.model_card import ModelCard
-from DeepMRILib.model_store import CARD, WEIGHTS, find_model
+from DeepMRILib.model_store import find_model
 from DeepMRILib.options import validate
 from DeepMRILib.results import Provenance, Result
 from DeepMRILib.tables import Table
-from DeepMRILib.weight_files import sha256_of, write_safetensors
+from DeepMRILib.trained import LICENCE, check_kind, described, from_card, without_paths, write_model
 
 if TYPE_CHECKING:
     from DeepMRILib.iap.network_iap import IAPNetwork
@@ -29,7 +28,6 @@ if TYPE_CHECKING:
 METHOD, KIND, FORMAT = "iap", "iap-net", 1
 NETWORK, OUTSIDE = "network.", "outside."
 """What the names of the weights' two kinds of arrays begin with."""
-LICENCE = "Not stated: ask whoever trained this network before you pass it on"
 PREPROCESSING = {
     "name": "iap",
     "intensity": "from 0, 1 at the 99.5 % quantile, cut off at 1.5",
@@ -74,39 +72,25 @@ class TrainedModel(Result):
 
     def card(self) -> ModelCard:
         """Its description, without paths of this computer."""
-        made = self.provenance
-        about = dataclasses.asdict(replace(made, command=""))
-        options = about["options"]
-        about["options"] = {**options, "checkpoint": "", "parameters": Path(options.get("parameters", "")).name}
-        about["inputs"].pop("files", None)
-        return ModelCard(
-            name=self.name,
-            method=METHOD,
-            version="1",
-            licence=self.licence,
-            source=self.source or f"Trained with DeepMRI {made.version} ({made.job}) on {made.created[:10]}",
-            sha256=made.weights_sha256 or "",
+        parameters = Path(self.provenance.options.get("parameters", "")).name
+        return described(
+            self,
+            METHOD,
             preprocessing=PREPROCESSING,
-            training_data=self.training_data,
-            metrics=self.metrics,
             extra={
                 "kind": KIND,
                 "format": FORMAT,
                 "design": self.design,
                 "layout": self.layout,
                 "calibration": self.calibration,
-                "provenance": about,
+                "provenance": without_paths(self.provenance, checkpoint="", parameters=parameters),
             },
         )
 
     def write_files(self, folder: Path) -> None:
         """The model's two files, and those of any result."""
-        write_safetensors(folder / WEIGHTS, self.weights)
-        made = replace(self.provenance, weights_sha256=sha256_of(folder / WEIGHTS))
-        written = replace(self, provenance=made)
-        (folder / CARD).write_text(written.card().to_json(), encoding="utf-8")
-        # Weights and calibration have their files already: without them here, they get no second one.
-        super(TrainedModel, replace(written, weights=None, calibration=None)).write_files(folder)
+        # The card holds the calibration: it gets no file of its own.
+        Result.write_files(replace(write_model(self, folder), calibration=None), folder)
 
     @classmethod
     def load(cls, place: Path | str) -> TrainedModel:
@@ -119,11 +103,7 @@ class TrainedModel(Result):
         """
         stored = find_model(place, METHOD)
         card, extra = stored.card, stored.card.extra
-        if extra.get("kind") != KIND or extra.get("format") != FORMAT:
-            raise WeightsError(
-                f"The model {card.name} is no network that this version of DeepMRI trained (kind "
-                f"{extra.get('kind')!r}, format {extra.get('format')!r}). Choose another, or update DeepMRI."
-            )
+        check_kind(card, KIND, FORMAT)
         try:
             made = Provenance(**{**extra["provenance"], "weights_sha256": card.sha256})
             Calibration.from_json(extra["calibration"])
@@ -133,15 +113,11 @@ class TrainedModel(Result):
             raise WeightsError(f"The model.json of {card.name} is damaged ({error}). Get the model again.") from error
         return cls(
             provenance=replace(made, notes=tuple(made.notes)),
-            name=card.name,
+            **from_card(card),
             layout=extra["layout"],
             design=design,
             weights=stored.load_weights(),
             calibration=dict(extra["calibration"]),
-            licence=card.licence,
-            source=card.source,
-            training_data=card.training_data,
-            metrics=dict(card.metrics),
         )
 
 

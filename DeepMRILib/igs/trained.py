@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,16 +12,15 @@ from numpy.typing import NDArray
 
 from DeepMRILib.errors import InputError, WeightsError, require
 from DeepMRILib.model_card import ModelCard
-from DeepMRILib.model_store import CARD, WEIGHTS, find_model
+from DeepMRILib.model_store import find_model
 from DeepMRILib.results import Provenance, Result
 from DeepMRILib.tables import Table
-from DeepMRILib.weight_files import sha256_of, write_safetensors
+from DeepMRILib.trained import LICENCE, check_kind, described, from_card, without_paths, write_model
 
 if TYPE_CHECKING:
     import torch
 
 METHOD, KIND, FORMAT = "igs", "igs-task", 1
-LICENCE = "Not stated: ask whoever trained this network before you pass it on"
 PREPROCESSING = "(magnitude - mean) / standard deviation, both of the fully sampled image, each contrast by itself"
 _AGAIN = "Get the model again."
 _LONGEST_NUMBER = 4
@@ -86,20 +85,11 @@ class TrainedNetwork(Result):
 
     def card(self) -> ModelCard:
         """Its description, without paths of this computer."""
-        made = self.provenance
-        about = dataclasses.asdict(replace(made, command=""))
-        about["options"] = {**about["options"], **({"checkpoint": ""} if "checkpoint" in about["options"] else {})}
-        about["inputs"].pop("files", None)
-        return ModelCard(
-            name=self.name,
-            method=METHOD,
-            version="1",
-            licence=self.licence,
-            source=self.source or f"Trained with DeepMRI {made.version} ({made.job}) on {made.created[:10]}",
-            sha256=made.weights_sha256 or "",
+        cleared = {"checkpoint": ""} if "checkpoint" in self.provenance.options else {}
+        return described(
+            self,
+            METHOD,
             preprocessing={"intensity": PREPROCESSING},
-            training_data=self.training_data,
-            metrics=self.metrics,
             extra={
                 "kind": KIND,
                 "format": FORMAT,
@@ -107,18 +97,13 @@ class TrainedNetwork(Result):
                 "labels": self.labels,
                 "size": list(self.size),
                 "spacing": list(self.spacing),
-                "provenance": about,
+                "provenance": without_paths(self.provenance, **cleared),
             },
         )
 
     def write_files(self, folder: Path) -> None:
         """The model's two files, and those of any result."""
-        write_safetensors(folder / WEIGHTS, self.weights)
-        made = replace(self.provenance, weights_sha256=sha256_of(folder / WEIGHTS))
-        written = replace(self, provenance=made)
-        (folder / CARD).write_text(written.card().to_json(), encoding="utf-8")
-        # The weights have their file already: without them here, they get no second one.
-        super(TrainedNetwork, replace(written, weights=None)).write_files(folder)
+        Result.write_files(write_model(self, folder), folder)
 
     @classmethod
     def load(cls, place: Path | str) -> TrainedNetwork:
@@ -131,23 +116,15 @@ class TrainedNetwork(Result):
         """
         model = find_model(place, METHOD)
         card = model.card
-        if card.extra.get("kind") != KIND or card.extra.get("format") != FORMAT:
-            raise WeightsError(
-                f"The model {card.name} is no task network that this version of DeepMRI trained (kind "
-                f"{card.extra.get('kind')!r}, format {card.extra.get('format')!r}). Choose another, or update DeepMRI."
-            )
+        check_kind(card, KIND, FORMAT, "task network")
         found = cls(
             provenance=_provenance(card),
-            name=card.name,
+            **from_card(card),
             design=_entry(card, "design", dict),
             weights=model.load_weights(),
             labels=_labels(card),
             size=_numbers(card, "size", int),
             spacing=_numbers(card, "spacing", float),
-            licence=card.licence,
-            source=card.source,
-            training_data=card.training_data,
-            metrics=dict(card.metrics),
         )
         if not isinstance(found.design.get("task"), str):
             raise WeightsError(f"The model.json of {card.name} does not say what the network is for. {_AGAIN}")

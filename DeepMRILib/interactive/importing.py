@@ -28,13 +28,14 @@ from DeepMRILib.interactive.network_plan import NetworkPlan
 from DeepMRILib.interactive.options_training import ImportOptions
 from DeepMRILib.interactive.planning_upstream import plan_from_upstream
 from DeepMRILib.interactive.postprocess import Postprocessing
-from DeepMRILib.interactive.trained import LICENCE, MOST_FOLDS, TrainedModel, weights_sha256
+from DeepMRILib.interactive.trained import MOST_FOLDS, TrainedModel
 from DeepMRILib.interactive.weight_shapes import check_plan, check_weights, fold_key, weight_shapes
 from DeepMRILib.model_card import check_name
 from DeepMRILib.model_store import load_torch_file
 from DeepMRILib.options import to_json, validate
 from DeepMRILib.progress import Progress, part
 from DeepMRILib.results import Provenance
+from DeepMRILib.trained import LICENCE, weights_sha256
 
 PREFIXES = ("_model.", "model.", "module.")
 SUFFIXES = (".pt", ".pth", ".ckpt")

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import csv
-import dataclasses
 import re
-import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -20,16 +18,15 @@ from DeepMRILib.interactive.network_plan import NetworkPlan
 from DeepMRILib.interactive.postprocess import POSTPROCESSINGS, Postprocessing
 from DeepMRILib.interactive.weight_shapes import AGAIN, check_plan, check_weights, fold_key, weight_shapes
 from DeepMRILib.model_card import ModelCard
-from DeepMRILib.model_store import CARD, WEIGHTS, Model, find_model
-from DeepMRILib.results import Provenance, Result
+from DeepMRILib.model_store import Model, find_model
+from DeepMRILib.results import Result
 from DeepMRILib.tables import Table
-from DeepMRILib.weight_files import sha256_of, write_safetensors
+from DeepMRILib.trained import LICENCE, checked_provenance, described, from_card, without_paths, write_model
 
 METHOD, KIND, FORMAT = "interactive", "network", 1
 SHIPPED = "interactive-small"
 """The network that DeepMRI brings along."""
 HISTORY, SCORES = "history.csv", "scores.csv"
-LICENCE = "Not stated: ask whoever trained this network before you pass it on"
 MOST_FOLDS = 100
 _WORDS = ("case", "label", "subtype")
 _ENTRIES = ("plan", "folds", "postprocessing", "provenance")
@@ -84,21 +81,14 @@ class TrainedModel(Result):
 
     def card(self) -> ModelCard:
         """Its description, without what tells of patients: no file names, no command."""
-        made = self.provenance
-        known = {name: value for name, value in made.inputs.items() if name not in ("files", "cases")}
-        about = dataclasses.asdict(replace(made, inputs=known, command=""))
+        about = without_paths(self.provenance)
+        about["inputs"].pop("cases", None)
         for place in ("workspace", "mlflow"):
             about["options"].pop(place, None)
-        return ModelCard(
-            name=self.name,
-            method=METHOD,
-            version="1",
-            licence=self.licence,
-            source=self.source or f"Trained with DeepMRI {made.version} ({made.job}) on {made.created[:10]}",
-            sha256=self.sha256,
+        return described(
+            self,
+            METHOD,
             preprocessing={"channels": list(self.plan.channels), "labels": list(self.plan.labels)},
-            training_data=self.training_data,
-            metrics=self.metrics,
             extra={
                 "kind": KIND,
                 "format": FORMAT,
@@ -111,12 +101,7 @@ class TrainedModel(Result):
 
     def write_files(self, folder: Path) -> None:
         """The model's two files, and those of any result."""
-        write_safetensors(folder / WEIGHTS, self.weights)
-        made = replace(self.provenance, weights_sha256=sha256_of(folder / WEIGHTS))
-        written = replace(self, provenance=made)
-        (folder / CARD).write_text(written.card().to_json(), encoding="utf-8")
-        # The weights have their file already: without them here, they get no second one.
-        super(TrainedModel, replace(written, weights=None)).write_files(folder)
+        Result.write_files(write_model(self, folder), folder)
 
     @classmethod
     def load(cls, place: Path | str) -> TrainedModel:
@@ -128,13 +113,6 @@ class TrainedModel(Result):
             DependencyError: safetensors is not installed.
         """
         return _read(find_model(place, METHOD))
-
-
-def weights_sha256(weights: Mapping[str, NDArray]) -> str:
-    """The SHA-256 that the weights' file has when it is written."""
-    with tempfile.TemporaryDirectory() as folder:
-        write_safetensors(Path(folder) / WEIGHTS, weights)
-        return sha256_of(Path(folder) / WEIGHTS)
 
 
 def read_plan(place: Path | str) -> NetworkPlan:
@@ -163,19 +141,15 @@ def _read(model: Model) -> TrainedModel:
         folds = _folds(card.extra["folds"])
         if card.extra["postprocessing"] not in POSTPROCESSINGS:
             raise ValueError(f"its postprocessing is {card.extra['postprocessing']!r}.")
-        made = _provenance(card.extra["provenance"], card.sha256)
+        made = checked_provenance(card.extra["provenance"], card.sha256)
     check_weights(card.name, weights, plan, folds)
     return TrainedModel(
         provenance=made,
-        name=card.name,
+        **from_card(card),
         plan=plan,
         weights=weights,
         folds=folds,
         postprocessing=card.extra["postprocessing"],
-        licence=card.licence,
-        source=card.source,
-        training_data=card.training_data,
-        metrics=dict(card.metrics),
         history=_table(model.folder / HISTORY),
         scores=_table(model.folder / SCORES),
     )
@@ -196,24 +170,6 @@ def _folds(entry: Any) -> tuple[int, ...]:
     if not all(type(fold) is int and fold >= 0 for fold in entry) or len(set(entry)) < len(entry):
         raise ValueError(f"its folds are {entry!r}; expected different whole numbers from 0.")
     return tuple(entry)
-
-
-def _provenance(entry: Any, sha256: str) -> Provenance:
-    if not isinstance(entry, dict):
-        raise TypeError(f"its provenance is a {type(entry).__name__}.")
-    if unknown := sorted(set(entry) - {item.name for item in dataclasses.fields(Provenance)}):
-        raise LookupError(f"its provenance has an entry {unknown[0]!r}, which this version does not know.")
-    texts = ("job", "engine", "version", "created", "device", "command")
-    kinds: dict[str, Any] = dict.fromkeys(texts, str) | dict.fromkeys(("options", "inputs", "seconds"), dict)
-    kinds |= {"notes": list, "seed": (int, type(None))}
-    for name, kind in kinds.items():
-        if name not in entry:
-            raise LookupError(f"its provenance lacks the entry {name}.")
-        if not isinstance(entry[name], kind):
-            raise TypeError(f"its provenance's {name} is {entry[name]!r}.")
-    if not all(isinstance(note, str) for note in entry["notes"]):
-        raise TypeError("its provenance's notes are no texts.")
-    return Provenance(**{**entry, "notes": tuple(entry["notes"]), "weights_sha256": sha256})
 
 
 def _check_kind(card: ModelCard) -> None:

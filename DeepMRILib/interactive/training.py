@@ -23,12 +23,13 @@ from DeepMRILib.interactive.options_training import TrainOptions
 from DeepMRILib.interactive.planning import plan as planned
 from DeepMRILib.interactive.planning import read_plans
 from DeepMRILib.interactive.scoring import UNITS, means
-from DeepMRILib.interactive.trained import TrainedModel, weights_sha256
+from DeepMRILib.interactive.trained import TrainedModel
 from DeepMRILib.model_card import check_name
 from DeepMRILib.options import to_json, validate
 from DeepMRILib.progress import Progress, part
 from DeepMRILib.results import Provenance
 from DeepMRILib.tables import Table
+from DeepMRILib.trained import weights_sha256
 from DeepMRILib.writing import refusals_as_errors
 
 if TYPE_CHECKING:

@@ -29,11 +29,12 @@ from DeepMRILib.ivim.options import (
     seed_option,
 )
 from DeepMRILib.ivim.study_signals import Mask, Series, Study, sources, study_signals
-from DeepMRILib.ivim.trained import TrainedModel, weights_sha256
+from DeepMRILib.ivim.trained import TrainedModel
 from DeepMRILib.model_card import check_name
 from DeepMRILib.options import option
 from DeepMRILib.progress import Progress, part
 from DeepMRILib.results import Provenance
+from DeepMRILib.trained import weights_sha256
 
 if TYPE_CHECKING:
     from DeepMRILib.ivim.train_network import Trained

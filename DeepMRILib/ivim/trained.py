@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import csv
-import dataclasses
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -21,15 +19,14 @@ from DeepMRILib.ivim.models import MODELS
 from DeepMRILib.ivim.options import FitOptions
 from DeepMRILib.ivim.plan import NetworkPlan
 from DeepMRILib.model_card import ModelCard
-from DeepMRILib.model_store import CARD, WEIGHTS, Model, find_model
+from DeepMRILib.model_store import Model, find_model
 from DeepMRILib.results import Provenance, Result
 from DeepMRILib.tables import Table
+from DeepMRILib.trained import LICENCE, checked_provenance, without_paths, write_model
 from DeepMRILib.volume import checked_b_values
-from DeepMRILib.weight_files import sha256_of, write_safetensors
 
 METHOD, KIND, FORMAT = "ivim", "network", 1
 HISTORY = "history.csv"
-LICENCE = "Not stated: ask whoever trained this network before you pass it on"
 PREPARATION = ("model", "body_part", "preset", "members", "average", "fit_s0", "background", "b_min", "b_max")
 """Settings of the training that hold for every later fit."""
 AGAIN = "Train it again with this version of DeepMRI, or get a whole copy."
@@ -71,8 +68,7 @@ class TrainedModel(Result):
     def card(self) -> ModelCard:
         """Its description, without what tells of patients: no file names, no command."""
         made = self.provenance
-        known = {name: value for name, value in made.inputs.items() if name != "files"}
-        about = dataclasses.asdict(replace(made, inputs=known, command=""))
+        about = without_paths(made)
         about["options"].pop("checkpoint", None)
         preparation = {name: getattr(self.options, name) for name in kept_settings(self.options.model)}
         return ModelCard(
@@ -96,12 +92,7 @@ class TrainedModel(Result):
 
     def write_files(self, folder: Path) -> None:
         """The model's two files, and those of any result."""
-        write_safetensors(folder / WEIGHTS, self.weights)
-        made = replace(self.provenance, weights_sha256=sha256_of(folder / WEIGHTS))
-        written = replace(self, provenance=made)
-        (folder / CARD).write_text(written.card().to_json(), encoding="utf-8")
-        # The weights have their file already: without them here, they get no second one.
-        super(TrainedModel, replace(written, weights=None)).write_files(folder)
+        Result.write_files(write_model(self, folder), folder)
 
     @classmethod
     def load(cls, place: Path | str) -> TrainedModel:
@@ -118,13 +109,6 @@ class TrainedModel(Result):
 def kept_settings(model: str) -> tuple[str, ...]:
     """The settings of a training that hold for every later fit."""
     return (*PREPARATION, *(f"{name}_bounds" for name in MODELS[model].parameters))
-
-
-def weights_sha256(weights: Mapping[str, NDArray]) -> str:
-    """The SHA-256 that the weights' file has when it is written."""
-    with tempfile.TemporaryDirectory() as folder:
-        write_safetensors(Path(folder) / WEIGHTS, weights)
-        return sha256_of(Path(folder) / WEIGHTS)
 
 
 def _read(model: Model) -> TrainedModel:
@@ -176,29 +160,12 @@ def _check_weights(name: str, weights: Mapping[str, NDArray], plan: NetworkPlan)
 
 
 def _provenance(entry: Any, sha256: str) -> Provenance:
-    _check_entry(entry)
-    return Provenance(**{**entry, "notes": tuple(entry["notes"]), "weights_sha256": sha256})
-
-
-def _check_entry(entry: Any) -> None:
-    """Refuse a provenance that reports could not show."""
-    if not isinstance(entry, dict):
-        raise TypeError(f"its provenance is a {type(entry).__name__}.")
-    if unknown := sorted(set(entry) - {item.name for item in dataclasses.fields(Provenance)}):
-        raise LookupError(f"its provenance has an entry {unknown[0]!r}, which this version does not know.")
-    texts = ("job", "engine", "version", "created", "device", "command")
-    kinds: dict[str, Any] = dict.fromkeys(texts, str) | dict.fromkeys(("options", "inputs", "seconds"), dict)
-    kinds |= {"notes": list, "seed": (int, type(None))}
-    for name, kind in kinds.items():
-        if name not in entry:
-            raise LookupError(f"its provenance lacks the entry {name}.")
-        if not isinstance(entry[name], kind):
-            raise TypeError(f"its provenance's {name} is {entry[name]!r}.")
-    if not all(isinstance(note, str) for note in entry["notes"]):
-        raise TypeError("its provenance's notes are no texts.")
+    """Refuse one that a card could not be made from again."""
+    made = checked_provenance(entry, sha256)
     for name in ("series", "validation_loss"):
-        if name not in entry["inputs"]:
+        if name not in made.inputs:
             raise LookupError(f"its provenance lacks the entry {name}.")
+    return made
 
 
 def _check_kind(card: ModelCard) -> None:

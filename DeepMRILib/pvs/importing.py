@@ -29,9 +29,9 @@ from DeepMRILib.pvs.published import AUTHORS, CITATION, LICENCE, LICENCE_TEXT, S
 from DeepMRILib.pvs.sources import Source, Sources, find_sources
 from DeepMRILib.results import Provenance
 from DeepMRILib.tables import Table
+from DeepMRILib.trained import LICENCE as NOT_STATED
 from DeepMRILib.writing import refusals_as_errors
 
-NOT_STATED = "Not stated: ask whoever trained this network before you pass it on"
 _BY_COUNT: dict[int, tuple[Modality, ...]] = {1: ("t1",), 2: ("t1", "flair")}
 
 

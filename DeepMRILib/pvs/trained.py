@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +12,12 @@ from numpy.typing import NDArray
 
 from DeepMRILib.errors import WeightsError
 from DeepMRILib.model_card import ModelCard
-from DeepMRILib.model_store import CARD, WEIGHTS, find_model
+from DeepMRILib.model_store import find_model
 from DeepMRILib.results import Provenance, Result
 from DeepMRILib.tables import Table
-from DeepMRILib.weight_files import sha256_of, write_safetensors
+from DeepMRILib.trained import LICENCE, check_kind, described, from_card, without_paths, write_model
 
 METHOD, KIND, FORMAT, FOLD = "pvs", "unet", 1, "fold0."
-LICENCE = "Not stated: ask whoever trained this network before you pass it on"
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,38 +52,24 @@ class TrainedNetwork(Result):
 
     def card(self) -> ModelCard:
         """Its description, without paths of this computer."""
-        made = self.provenance
-        about = dataclasses.asdict(replace(made, command=""))
-        about["options"] = {**about["options"], "checkpoint": "", "start": Path(about["options"].get("start", "")).name}
-        about["inputs"].pop("files", None)
-        return ModelCard(
-            name=self.name,
-            method=METHOD,
-            version="1",
-            licence=self.licence,
-            source=self.source or f"Trained with DeepMRI {made.version} ({made.job}) on {made.created[:10]}",
-            sha256=made.weights_sha256 or "",
+        start = Path(self.provenance.options.get("start", "")).name
+        return described(
+            self,
+            METHOD,
             preprocessing={"images": ["t1"], "intensity": "shivai_1.3", "t2_inverted": True, "masked_input": False},
-            training_data=self.training_data,
-            metrics=self.metrics,
             extra={
                 "kind": KIND,
                 "format": FORMAT,
                 "folds": [0],
                 "takes_t2": True,
                 "design": self.design,
-                "provenance": about,
+                "provenance": without_paths(self.provenance, checkpoint="", start=start),
             },
         )
 
     def write_files(self, folder: Path) -> None:
         """The model's two files, and those of any result."""
-        write_safetensors(folder / WEIGHTS, self.weights)
-        made = replace(self.provenance, weights_sha256=sha256_of(folder / WEIGHTS))
-        written = replace(self, provenance=made)
-        (folder / CARD).write_text(written.card().to_json(), encoding="utf-8")
-        # The weights have their file already: without them here, they get no second one.
-        super(TrainedNetwork, replace(written, weights=None)).write_files(folder)
+        Result.write_files(write_model(self, folder), folder)
 
     @classmethod
     def load(cls, place: Path | str) -> TrainedNetwork:
@@ -97,11 +82,7 @@ class TrainedNetwork(Result):
         """
         model = find_model(place, METHOD)
         card = model.card
-        if card.extra.get("kind") != KIND or card.extra.get("format") != FORMAT:
-            raise WeightsError(
-                f"The model {card.name} is no network that this version of DeepMRI trained (kind "
-                f"{card.extra.get('kind')!r}, format {card.extra.get('format')!r}). Choose another, or update DeepMRI."
-            )
+        check_kind(card, KIND, FORMAT)
         made, design = card.extra.get("provenance"), card.extra.get("design")
         known = {item.name for item in dataclasses.fields(Provenance)}
         if not isinstance(made, dict) or not {"job", "engine", "options"} <= set(made) <= known:
@@ -110,11 +91,7 @@ class TrainedNetwork(Result):
             raise WeightsError(f"The model.json of {card.name} has no design. Get the model again.")
         return cls(
             provenance=Provenance(**{**made, "notes": tuple(made.get("notes", ())), "weights_sha256": card.sha256}),
-            name=card.name,
+            **from_card(card),
             design=design,
             weights=model.load_weights(),
-            licence=card.licence,
-            source=card.source,
-            training_data=card.training_data,
-            metrics=dict(card.metrics),
         )
