@@ -12,8 +12,15 @@ PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#0
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 """One marker beside each colour, so that no plot is read by colour alone."""
 
-TONES = ("blue", "orange", "yellow", "pink", "grey")
-"""What a cell of a table may lie on, from the same palette; grey says little."""
+BLACK, WHITE = "#000000", "#ffffff"
+TONES = {
+    "blue": ("#0072b2", WHITE),
+    "orange": ("#d55e00", BLACK),
+    "yellow": ("#f0e442", BLACK),
+    "pink": ("#cc79a7", BLACK),
+    "grey": ("#b4b4b4", BLACK),
+}
+"""What a cell of a table may lie on, and its ink, from the same palette; grey says little."""
 
 CSS = """
 :root {
@@ -60,12 +67,7 @@ tbody th { font-weight: 400; }
 thead th { border-bottom: 2px solid var(--ink); vertical-align: bottom; }
 td strong { color: var(--accent); font-weight: 700; }
 tbody tr + tr > * { border-top: 1px solid var(--rule); }
-.tone { display: inline-block; padding: 0 0.55em; border-radius: 0.7em; color: #000000; }
-.tone.blue { background: #0072b2; color: #ffffff; }
-.tone.orange { background: #d55e00; }
-.tone.yellow { background: #f0e442; }
-.tone.pink { background: #cc79a7; }
-.tone.grey { background: #b4b4b4; }
+.tone { display: inline-block; padding: 0 0.55em; border-radius: 0.7em; }
 .unit { display: block; font-weight: 400; color: var(--muted); font-size: 0.88em; }
 figure { margin: 1.5rem 0; break-inside: avoid; }
 figure img {
@@ -98,4 +100,4 @@ footer { color: var(--muted); font-size: 0.85rem; padding-top: 1rem; padding-bot
   tr, dl > * { break-inside: avoid; }
   thead { display: table-header-group; }
 }
-"""
+""" + "".join(f".tone.{name} {{ background: {back}; color: {ink}; }}\n" for name, (back, ink) in TONES.items())

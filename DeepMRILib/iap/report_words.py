@@ -10,28 +10,14 @@ from typing import Any
 import numpy as np
 
 from DeepMRILib.iap.parameters import BY_NAME
+from DeepMRILib.iap.verdicts import LOOKS
 from DeepMRILib.report import NO_VALUE, Report
 from DeepMRILib.results import Provenance
 from DeepMRILib.tables import Table
 
 Row = Mapping[str, Any]
 
-SIGNS = {
-    "agree": "=",
-    "disagree": "≠",
-    "missing in the header": "∅",
-    "unseen class": "?",
-    "unsure": "~",
-    "not predicted": "–",
-}
-SHORTER = {"missing in the header": "missing", "unseen class": "unseen"}
-VERDICT_TONES = {
-    "agree": "blue",
-    "disagree": "orange",
-    "missing in the header": "yellow",
-    "unseen class": "pink",
-    "unsure": "grey",
-}
+VERDICT_TONES = {verdict: look.tone for verdict, look in LOOKS.items() if look.tone}
 STATES = {"good": ("✓", "blue"), "look": ("!", "yellow"), "bad": ("✗", "orange")}
 """Sign and colour of the checks."""
 TOO_LITTLE = 0.005
@@ -128,7 +114,8 @@ def verdict_text(verdict: str) -> str:
         >>> verdict_text("disagree"), verdict_text("missing in the header"), verdict_text("new")
         ('≠ disagree', '∅ missing', 'new')
     """
-    return f"{SIGNS.get(verdict, '')} {SHORTER.get(verdict, verdict)}".strip()
+    look = LOOKS.get(verdict)
+    return f"{look.sign} {look.word}" if look else verdict
 
 
 def verdict_tones(verdicts: Sequence[str], column: str = "Verdict") -> dict[tuple[int, str], str]:

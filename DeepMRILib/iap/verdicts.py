@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Literal
 
 from DeepMRILib.errors import InputError
@@ -19,6 +20,32 @@ VERDICTS: tuple[Verdict, ...] = (
     "unsure",
     "not predicted",
 )
+
+
+@dataclass(frozen=True)
+class Look:
+    """How a verdict is shown, so that no one has to tell colours apart.
+
+    Attributes:
+        sign: before the word.
+        word: as short as a column.
+        tone: of ``report_style.TONES``; empty for none.
+    """
+
+    sign: str
+    word: str
+    tone: str = ""
+
+
+LOOKS: dict[str, Look] = {
+    "agree": Look("=", "agree", "blue"),
+    "disagree": Look("≠", "disagree", "orange"),
+    "missing in the header": Look("∅", "missing", "yellow"),
+    "unseen class": Look("?", "unseen", "pink"),
+    "unsure": Look("~", "unsure", "grey"),
+    "not predicted": Look("–", "not predicted"),
+}
+"""Of each verdict, for reports and panels."""
 WIDE = 3.0
 """An interval whose upper end is more than this many times its lower one says too little to agree with a header."""
 LIKELY = 0.5

@@ -12,7 +12,7 @@ from DeepMRILib.mrml.iap import drawStrip, slicePosition, warningText
 from DeepMRILib.mrml.iap_record import linkedNodes, recordOf
 from DeepMRILib.mrml.iap_rows import ParameterRow, rowsOf
 from DeepMRILib.panel.follower import Follower
-from DeepMRILib.panel.iap_verdicts import lookOf, verdictHelp, verdictWord
+from DeepMRILib.panel.iap_verdicts import coloursOf, verdictHelp, verdictWord
 from DeepMRILib.panel.pvs_views import jumpTo
 from DeepMRILib.panel.views import showNumbers
 
@@ -164,8 +164,8 @@ def _verdictItem(row: ParameterRow) -> Any:
     item = _item(verdictWord(row.verdict, row.header), row)
     item.setFlags(qt.Qt.ItemIsEnabled)  # the colour of a chosen row would hide its own
     item.setToolTip(verdictHelp(row.verdict, row.header, row.predicted))
-    look = lookOf(row.verdict)
-    if look.background:
-        item.setBackground(qt.QBrush(qt.QColor(look.background)))
-        item.setForeground(qt.QBrush(qt.QColor(look.ink)))
+    colours = coloursOf(row.verdict)
+    if colours is not None:
+        item.setBackground(qt.QBrush(qt.QColor(colours[0])))
+        item.setForeground(qt.QBrush(qt.QColor(colours[1])))
     return item

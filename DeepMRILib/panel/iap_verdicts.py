@@ -1,42 +1,16 @@
-"""How verdicts look: a sign, a word and a colour each, so that no one has to tell colours apart."""
+"""How verdicts look in the panel: signs and tones are those of reports, words are translated."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from slicer.i18n import tr as _
 
-BLACK, WHITE = "#000000", "#ffffff"
+from DeepMRILib.iap.verdicts import LOOKS
+from DeepMRILib.report_style import TONES
 
 
-@dataclass(frozen=True)
-class Look:
-    """Of one verdict.
-
-    Attributes:
-        sign: before the word.
-        background, ink: as #rrggbb; both are given, so that light and dark themes show the same. "" for the theme's.
-    """
-
-    sign: str
-    background: str = ""
-    ink: str = ""
-
-
-LOOKS = {
-    "agree": Look("=", "#0072b2", WHITE),
-    "disagree": Look("≠", "#d55e00", BLACK),
-    "missing in the header": Look("∅", "#f0e442", BLACK),
-    "unseen class": Look("?", "#cc79a7", BLACK),
-    "unsure": Look("~", "#d9d9d9", BLACK),
-    "not predicted": Look("–"),
-}
-"""Colours of Okabe and Ito (jfly.uni-koeln.de/color, 2008), which colour-blind people tell apart, and a grey."""
-
-
-def lookOf(verdict: str) -> Look:
-    """Of any verdict; others stand in the theme's colours."""
-    return LOOKS.get(verdict, Look(""))
+def coloursOf(verdict: str) -> tuple[str, str] | None:
+    """Background and ink as #rrggbb, both, so that light and dark themes show the same; None for the theme's."""
+    return TONES[LOOKS[verdict].tone] if verdict in LOOKS and LOOKS[verdict].tone else None
 
 
 def verdictWord(verdict: str, header: str = "") -> str:
@@ -49,7 +23,7 @@ def verdictWord(verdict: str, header: str = "") -> str:
         "unsure": _("unsure"),
         "not predicted": _("header only") if header else _("not told"),
     }
-    return f"{lookOf(verdict).sign} {words.get(verdict, verdict)}".strip()
+    return f"{LOOKS[verdict].sign} {words[verdict]}" if verdict in LOOKS else verdict
 
 
 def verdictHelp(verdict: str, header: str = "", predicted: str = "") -> str:

@@ -19,9 +19,9 @@ from DeepMRILib.iap.header import Header
 from DeepMRILib.iap.parameters import BY_NAME
 from DeepMRILib.iap.report_folder import strong_pairs
 from DeepMRILib.iap.report_training import CONSTANT, GUESS, HARDLY, PARTLY, WELL, evaluate_report, skill, train_report
-from DeepMRILib.iap.report_words import SIGNS, VERDICT_TONES, label_of, rows_of, value_text, verdict_text
+from DeepMRILib.iap.report_words import VERDICT_TONES, label_of, rows_of, value_text, verdict_text
 from DeepMRILib.iap.result import EvaluationResult, IAPResult
-from DeepMRILib.iap.verdicts import VERDICTS
+from DeepMRILib.iap.verdicts import LOOKS, VERDICTS
 from DeepMRILib.report_style import TONES
 from DeepMRILib.tables import Table
 
@@ -109,8 +109,8 @@ def test_images_unlike_the_training_are_marked() -> None:
 
 
 def test_every_verdict_has_a_sign_and_those_that_matter_a_colour() -> None:
-    assert set(SIGNS) == set(VERDICTS)
-    assert len(set(SIGNS.values())) == len(SIGNS)
+    assert tuple(LOOKS) == VERDICTS
+    assert len({look.sign for look in LOOKS.values()}) == len({look.word for look in LOOKS.values()}) == len(LOOKS)
     assert set(VERDICT_TONES) == set(VERDICTS) - {"not predicted"}
     assert len(set(VERDICT_TONES.values())) == len(VERDICT_TONES)
     assert set(VERDICT_TONES.values()) <= set(TONES)

@@ -170,7 +170,8 @@ def contrast(one, other) -> float:
 def test_verdicts_can_be_read_and_told_apart(done) -> None:
     import qt
 
-    from DeepMRILib.panel.iap_verdicts import LOOKS
+    from DeepMRILib.iap.verdicts import LOOKS
+    from DeepMRILib.panel.iap_verdicts import verdictWord
 
     seen = []
     for label in ("Field strength", "Manufacturer", "Flip angle", "Sequence", "Inversion time"):
@@ -180,7 +181,9 @@ def test_verdicts_can_be_read_and_told_apart(done) -> None:
     for sight in COLOUR_BLIND.values():
         colours = [np.cbrt(np.clip(np.array(sight) @ one, 0, 1)) for one in seen]
         assert min(np.abs(one - other).sum() for n, one in enumerate(colours) for other in colours[:n]) > 0.2
-    assert len({look.sign for look in LOOKS.values()}) == len(LOOKS)
+    for verdict, look in LOOKS.items():
+        if verdict != "not predicted":  # the panel says why
+            assert verdictWord(verdict) == f"{look.sign} {look.word}"
     assert done.verdict("Acquisition matrix").background().style() == qt.Qt.NoBrush  # as the theme has it
     assert done.verdict("Manufacturer").toolTip() == "The image says something else than the header."
     assert done.verdict("Flip angle").toolTip() == "The header does not say it; the image does."
