@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
-from functools import lru_cache
+from collections.abc import Callable
+from functools import lru_cache, wraps
+from typing import TypeVar
 
 from DeepMRILib.iap.parameters import BY_NAME, NO_AGENT, Value
 
@@ -68,7 +70,24 @@ SEQUENCE_WORDS = ("SE", "IR", "GR", "EP", "RM")
 """What ScanningSequence (0018,0020) may say."""
 
 
-@lru_cache(maxsize=4096)
+LONGEST = 1024
+"""Characters of a text that are looked at: DICOM allows 64 of a name, and no scan has a thousand letters of options."""
+_KEPT = 4096
+_Found = TypeVar("_Found")
+
+
+def _of_short(function: Callable[[str], _Found]) -> Callable[[str], _Found]:
+    """The function of a text's first ``LONGEST`` characters; what was found is kept, as texts come again and again."""
+    kept = lru_cache(maxsize=_KEPT)(function)
+
+    @wraps(function)
+    def short(text: str) -> _Found:
+        return kept(text[:LONGEST])
+
+    return short
+
+
+@_of_short
 def vendor(text: str) -> str:
     """The vendor of a manufacturer's name; what is not known stays, in capitals.
 
@@ -83,7 +102,7 @@ def vendor(text: str) -> str:
     return name.upper()
 
 
-@lru_cache(maxsize=4096)
+@_of_short
 def model(text: str) -> str:
     """A scanner's model without its family's and its vendor's name, underscores as blanks.
 
@@ -107,7 +126,7 @@ def field_strength(tesla: float) -> float:
     return nearest if abs(nearest - tesla) <= _NEAR * nearest else tesla
 
 
-@lru_cache(maxsize=4096)
+@_of_short
 def agent(text: str) -> str:
     """The contrast agent in a text that may also give its dose.
 
@@ -124,7 +143,7 @@ def agent(text: str) -> str:
     return next((one for other, one in _OTHER_AGENTS.items() if other in name), name)
 
 
-@lru_cache(maxsize=4096)
+@_of_short
 def words(text: str) -> tuple[str, ...]:
     r"""The words of a multi-valued text, in capitals: joined by backslashes, by underscores, or as a list.
 
@@ -161,7 +180,11 @@ def sequence_family(sequence: str | None) -> str:
 
 
 def word_value(parameter: str, text: str) -> str | None:
-    """A categorical parameter's value as ``Header.values`` holds it, None for a text that says nothing."""
+    """A categorical parameter's value as ``Header.values`` holds it, None for a text that says nothing.
+
+    Of a text the first ``LONGEST`` characters are taken.
+    """
+    text = text[:LONGEST]
     if parameter == "contrast_agent":
         return agent(text)
     plain = _blanks(text)
@@ -203,7 +226,7 @@ def key_of(parameter: str, value: Value) -> str | float | None:
     if value is None:
         return None
     if BY_NAME[parameter].kind == "categorical":
-        return _word_key(parameter, str(value)) or None
+        return _word_key(parameter, str(value)[:LONGEST]) or None
     number = float(value)
     if parameter == "field_strength":
         return field_strength(number)

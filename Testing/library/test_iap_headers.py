@@ -5,7 +5,9 @@ from __future__ import annotations
 import ast
 import csv
 import gzip
+import re
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import iap_files as made
@@ -349,3 +351,29 @@ def test_keys_group_what_is_the_same() -> None:
     assert aliases.key_of("echo_time", None) is None
     assert [aliases.sequence_family(one) for one in ("SE", "GR", "EP\\GR", "IR\\SE", "RM", "")] == [
         "SE", "GRE", "EPI", "IR", "RM", ""]  # fmt: skip
+
+
+@pytest.mark.parametrize("letters", ["SIEMENS ", "GEMS_", "x\\\\", "magnetom ", "_", "[", "\\0"])
+def test_of_endless_words_only_the_beginning_is_looked_at(letters: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[int] = []
+
+    def counting(function: Any) -> Any:
+        def counted(*given: Any, **named: Any) -> Any:
+            seen.append(max(len(one) for one in given))
+            return function(*given, **named)
+
+        return counted
+
+    functions = {name: counting(getattr(re, name)) for name in ("sub", "search", "split", "match")}
+    monkeypatch.setattr(aliases, "re", SimpleNamespace(IGNORECASE=re.IGNORECASE, **functions))
+    text = letters * (1_000_000 // len(letters))
+    categorical = [name for name, parameter in BY_NAME.items() if parameter.kind == "categorical"]
+    values, _ = header_values.values_of(dict.fromkeys(categorical, text))
+    assert all(len(values[name] or "") <= aliases.LONGEST for name in categorical)
+    for name in categorical:
+        aliases.key_of(name, text)
+    for function in (aliases.vendor, aliases.model, aliases.agent, aliases.words, aliases.sequence_family):
+        function(text)
+    assert len(seen) > len(categorical)
+    assert max(seen) <= aliases.LONGEST
+    assert values["manufacturer"] == aliases.word_value("manufacturer", text[: aliases.LONGEST])
