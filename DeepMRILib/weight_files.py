@@ -279,5 +279,9 @@ def _check_not_packed(path: Path) -> None:
 
 
 def _damaged(path: Path, error: BaseException) -> WeightsError:
-    reason = str(error).strip().partition("\n")[0] or type(error).__name__
-    return WeightsError(f"{path.name} is no PyTorch weights file, or is damaged ({reason}).")
+    if isinstance(error, OSError) and error.errno:
+        return WeightsError(f"{path.name} cannot be read ({error.strerror}). Copy it to a folder of your own.")
+    return WeightsError(
+        f"{path.name} is no PyTorch weights file, or is damaged. Expected is what torch.save writes: give that file, "
+        "or download or copy it again."
+    )

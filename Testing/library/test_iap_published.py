@@ -248,6 +248,12 @@ def test_files_of_other_kinds_are_told(checkpoint, tmp_path):
         path.write_bytes(data)
         with pytest.raises(WeightsError, match=sentence):
             iap.load_model(path)
+    with pytest.raises(WeightsError) as caught:
+        iap.load_model(tmp_path / "half.h5")
+    assert str(caught.value) == (
+        "half.h5 is no PyTorch weights file, or is damaged. Expected is what torch.save writes: give that file, or "
+        "download or copy it again."
+    )
     torch.save({"net": {"a": 1}}, tmp_path / "numbers.h5")
     with pytest.raises(WeightsError, match="holds no weights"):
         iap.load_model(tmp_path / "numbers.h5")
