@@ -29,6 +29,9 @@ EXPECTED = ("manufacturer", "model", "field_strength", "sequence", "acquisition_
             "flip_angle", "slice_thickness")  # fmt: skip
 """Parameters without which a series' contrast and resolution are not known."""
 
+MOST_LETTERS = 200
+"""Letters of a header's text that a finding quotes."""
+
 
 class Finding(NamedTuple):
     """One oddity; ``expected`` says what would not have been odd."""
@@ -45,7 +48,7 @@ def shown(parameter: str, value: object) -> str:
     if value is None or value == "":
         return ""
     unit = BY_NAME[parameter].unit
-    text = f"{value:.6g}" if isinstance(value, float) else str(value)
+    text = f"{value:.6g}" if isinstance(value, float) else _brief(str(value))
     return f"{text} {unit}" if unit and isinstance(value, float) else text
 
 
@@ -53,7 +56,7 @@ def findings_of(name: str, header: Header) -> Iterator[Finding]:
     """What is odd about a header on its own; what is missing is told by ``missing_of``."""
     for note in header.notes:
         parameter, finding = finding_of(note)
-        raw = header.raw.get(parameter, "")
+        raw = _brief(header.raw.get(parameter, ""))
         zero = finding == "cannot be" and not raw.strip("0. \\[],")
         yield Finding(name, parameter, raw or note, "zero" if zero else finding, note)
     for parameter, (low, high) in LIMITS.items():
@@ -64,6 +67,11 @@ def findings_of(name: str, header: Header) -> Iterator[Finding]:
                 name, parameter, shown(parameter, value), "out of range", f"{low:g} to {high:g} {unit}".strip()
             )
     yield from _contradictions(name, header)
+
+
+def _brief(text: str) -> str:
+    """A text of a header as far as a table can show it."""
+    return text if len(text) <= MOST_LETTERS else f"{text[:MOST_LETTERS]}..."
 
 
 def missing_of(header: Header) -> list[str]:

@@ -257,5 +257,7 @@ def _notes(cohort: Sequence[Member], written: Sequence[Mapping[str, Any]], model
             f"{outside} of {len(cohort)} series are unlike those that the network was trained on, and were left alone."
         )
     if len(written) < len(cohort):
-        notes.append(f"{len(cohort) - len(written)} series have no new sidecar: there was nothing to fill in.")
+        lacking = len(cohort) - len(written)
+        have = "has" if lacking == 1 else "have"
+        notes.append(f"{lacking} series {have} no new sidecar: there was nothing to fill in.")
     return tuple(dict.fromkeys(notes))

@@ -24,17 +24,26 @@ VENDORS = ("GE", "SIEMENS")
 BREADTH = (240.0, 490.0)
 """Fields of view in mm that occur in the published network's training, with 10 mm to spare."""
 
+FEWEST = 8
+"""Rows and columns of a slice: thumbnails have 16."""
+
 
 def check_usable(model: Model, series: Series) -> None:
     """Refuse what a network cannot take at all.
 
     Raises:
-        InputError: a colour image, or, of the published network, pixels that are not square.
+        InputError: a colour image, slices of a few pixels, or, of the published network, pixels that are not square.
     """
     if series.colour or any(np.ndim(one) != 2 for one in series.slices):
         raise InputError(
             "The image is in colour: a map or a screenshot, not what a scanner measured. Give the series itself; for "
             "its header alone, leave the model out."
+        )
+    rows, columns = min((np.shape(one) for one in series.slices), key=min, default=(FEWEST, FEWEST))
+    if min(rows, columns) < FEWEST:
+        raise InputError(
+            f"The slices have {rows} x {columns} pixels: that is no image of an MR series. Give the series itself, or "
+            "choose with slice_axis how its slices are stacked."
         )
     if isinstance(model, PublishedModel) and series.pixel_spacing is not None:
         check_square_pixels(series.pixel_spacing)

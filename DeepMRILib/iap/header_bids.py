@@ -12,12 +12,15 @@ from typing import Any
 from DeepMRILib.errors import InputError
 from DeepMRILib.files import nifti
 from DeepMRILib.files.paths import read_text
+from DeepMRILib.iap.aliases import LONGEST
 from DeepMRILib.iap.header import Header
 from DeepMRILib.iap.header_values import values_of
 from DeepMRILib.iap.parameters import PARAMETERS
 
 LARGEST = 20_000_000
 """Bytes of a sidecar: with slice times of long series, a few hundred kilobytes."""
+DEEPEST = 50
+"""Lists within lists of a sidecar; those of dcm2niix have three."""
 KEYS: dict[str, tuple[str, ...]] = {
     parameter.name: tuple(dict.fromkeys(key for key in (parameter.bids, parameter.keyword) if key))
     for parameter in PARAMETERS
@@ -43,7 +46,7 @@ def read_json(path: Path) -> dict[str, Any]:
     """A sidecar's content.
 
     Raises:
-        InputError: not readable, or no JSON object.
+        InputError: not readable, no JSON object, or one with endlessly many lists within lists.
     """
     try:
         text = read_text(path, LARGEST)
@@ -56,7 +59,19 @@ def read_json(path: Path) -> dict[str, Any]:
         raise InputError(f"{path.name} is not valid JSON. Give a BIDS sidecar as dcm2niix writes it.") from error
     if not isinstance(content, dict):
         raise InputError(f"{path.name} holds no JSON object. Give a BIDS sidecar as dcm2niix writes it.")
+    if not _is_shallow(content):
+        raise InputError(f"{path.name} holds lists within lists, endlessly. Give a BIDS sidecar as dcm2niix writes it.")
     return content
+
+
+def _is_shallow(content: Any) -> bool:
+    level = [content]
+    for _ in range(DEEPEST):
+        entries = (entry for one in level for entry in (one.values() if isinstance(one, dict) else one))
+        level = [entry for entry in entries if isinstance(entry, (dict, list))]
+        if not level:
+            return True
+    return False
 
 
 def header_of_sidecar(path: Path, *, image: Path | None = None, content: Mapping[str, Any] | None = None) -> Header:
@@ -78,7 +93,10 @@ def header_of_sidecar(path: Path, *, image: Path | None = None, content: Mapping
     if not raw:
         raise InputError(f"{path.name} holds no acquisition parameter. Give a BIDS sidecar of an MR series.")
     image = image or image_of(path)
-    notes = _add_grid(raw, image)
+    try:
+        notes = _add_grid(raw, image)
+    except InputError as error:
+        notes = [str(error)]
     values, odd = values_of(raw, seconds=True)
     return Header(
         values=values,
@@ -87,7 +105,7 @@ def header_of_sidecar(path: Path, *, image: Path | None = None, content: Mapping
         kind="bids",
         series=path.stem,
         patient=subject_of(path),
-        description=str(content.get("SeriesDescription") or content.get("ProtocolName") or ""),
+        description=as_text(content.get("SeriesDescription") or content.get("ProtocolName"))[:LONGEST],
         notes=(*notes, *odd),
     )
 
@@ -96,7 +114,7 @@ def header_of_image(image: Path) -> Header:
     """Of an image with its sidecar; without one, or with one that says nothing of the acquisition, its grid alone.
 
     Raises:
-        InputError: a sidecar that is not readable, or not of MR.
+        InputError: a sidecar that is not readable, or not of MR; or neither a sidecar nor a readable image.
     """
     sidecar = sidecar_of(image)
     content = {} if sidecar is None else read_json(sidecar)
@@ -149,7 +167,11 @@ def subject_of(path: Path) -> str:
 
 
 def _add_grid(raw: dict[str, str], image: Path | None) -> list[str]:
-    """Spacing and extent of the image itself, where the sidecar does not say."""
+    """Spacing and extent of the image itself, where the sidecar does not say.
+
+    Raises:
+        InputError: the image cannot be read.
+    """
     if image is None:
         return []
     try:
@@ -162,7 +184,8 @@ def _add_grid(raw: dict[str, str], image: Path | None) -> list[str]:
         header = load(image).header
         shape, zooms = header.get_data_shape(), [float(edge) for edge in header.get_zooms()]
     except (ImageFileError, HeaderDataError, OSError, EOFError, ValueError, zlib.error) as error:
-        return [f"The image {image.name} beside the sidecar cannot be read ({str(error)[:80]})."]
+        reason = str(error).replace(str(image), image.name)[:80]
+        raise InputError(f"{image.name} cannot be read ({reason}). Copy or export it again.") from error
     if len(shape) >= 2 and min(zooms[:2]) > 0:
         # Rows lie along j: the distance of rows is that of j
         raw.setdefault("pixel_spacing", f"{zooms[1]:.6g}\\{zooms[0]:.6g}")

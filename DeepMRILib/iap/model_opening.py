@@ -39,6 +39,7 @@ LARGEST_LABELS = 1024**2
 _OTHER_KINDS = {
     b"\x89HDF": "an HDF5 file, as Keras writes; the published checkpoint is a file of PyTorch, though it is called .h5",
     b"DICM": "an image",
+    b"\x1f\x8b": "a gzipped file, such as a NIfTI image",
 }
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from iap_models import halves, write_nifti
+from iap_models import HalvesModel, halves, row_of, write_nifti
 
 from DeepMRILib import iap
 from DeepMRILib.errors import InputError, WeightsError
@@ -142,3 +142,53 @@ def test_an_inversion_time_is_told_only_of_sequences_that_have_one() -> None:
     values = {"sequence": ["SE", "IR", "GR\\IR", "SE"], "inversion_time": [None, 900.0, 700.0, None]}
     assert planned_heads(values).head("inversion_time").only == ("sequence", ("GR\\IR", "IR"))
     assert planned_heads({"inversion_time": [900.0, 700.0]}).head("inversion_time").only == ("", ())
+
+
+def test_a_folder_of_junk_holds_no_series(tmp_path: Path) -> None:
+    (tmp_path / "text.dcm").write_text("this is text")
+    (tmp_path / "array.json").write_text("[1, 2, 3]")
+    (tmp_path / "image.nii.gz").write_bytes(b"\x1f\x8bjunk")
+    for job, sentence in (
+        (lambda: iap.predict(tmp_path), "holds no MR series"),
+        (lambda: iap.predict(tmp_path / "image.nii.gz"), r"^image\.nii\.gz cannot be read \(.+\)\. Copy or export"),
+        (lambda: iap.audit(tmp_path), "holds no header of an MR series"),
+        (lambda: iap.sort_cohort(tmp_path, iap.SortOptions(source="header")), "no series in .+ that can be used"),
+    ):
+        with pytest.raises(InputError, match=sentence):
+            job()
+
+
+def test_an_unreadable_image_with_a_sidecar_has_a_header(tmp_path: Path) -> None:
+    (tmp_path / "image.nii.gz").write_bytes(b"\x1f\x8bjunk")
+    (tmp_path / "image.json").write_text(SIDECAR % (2, "Siemens"))
+    header = iap.read_header(tmp_path / "image.nii.gz")
+    assert header["manufacturer"] == "SIEMENS"
+    assert header.notes[0].startswith("image.nii.gz cannot be read")
+
+
+@pytest.mark.parametrize("entry", ["[" * 600 + "1" + "]" * 600, '{"a":' * 600 + "1" + "}" * 600])
+def test_endless_lists_in_a_sidecar_do_not_stop_a_folder(entry: str, tmp_path: Path) -> None:
+    for number in range(2):
+        write_nifti(tmp_path, f"scan{number}", [halves(0.3, 20)], SIDECAR % (number + 1, "Siemens"))
+    deep = tmp_path / "deep.json"
+    deep.write_text(f'{{"EchoTime": {entry}, "Manufacturer": "Siemens"}}')
+    with pytest.raises(InputError, match=r"deep\.json holds lists within lists, endlessly"):
+        iap.read_header(deep)
+    result = iap.audit(tmp_path)
+    assert len(result.series) == 2
+    assert [Path(path).name for path in result.unread.columns["path"]] == ["deep.json"]
+
+
+def test_endless_texts_are_quoted_in_brief(tmp_path: Path) -> None:
+    long = {"SeriesDescription": "d" * 10**6, "EchoTime": "1" * 10**6, "Manufacturer": "a" * 10**6}
+    (tmp_path / "scan.json").write_text(json.dumps(long))
+    iap.audit(tmp_path).save(tmp_path / "out")
+    assert max(file.stat().st_size for file in (tmp_path / "out").iterdir()) < 100_000
+
+
+@pytest.mark.parametrize("shape", [(1, 32), (7, 40)])
+def test_a_few_pixels_are_no_image(shape: tuple[int, int], tmp_path: Path) -> None:
+    path = write_nifti(tmp_path, "scan", [np.arange(np.prod(shape)).reshape(shape)], SIDECAR % (2, "Siemens"))
+    with pytest.raises(InputError, match=f"The slices have {shape[0]} x {shape[1]} pixels: that is no image"):
+        iap.predict(path, HalvesModel())
+    assert row_of(iap.predict(path), "echo_time")["header"] == 20

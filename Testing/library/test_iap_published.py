@@ -240,6 +240,7 @@ def test_files_of_other_kinds_are_told(checkpoint, tmp_path):
         "image.dcm": (bytes(128) + b"DICM" + bytes(9), "is an image"),
         "half.h5": (content[: len(content) // 2], "damaged"),
         "empty.h5": (b"", "has 0 bytes"),
+        "scan.nii.gz": (b"\x1f\x8b" + bytes(99), "a gzipped file, such as a NIfTI image"),
         "bomb.h5": (packed.getvalue(), "compressed zip"),
         "text.h5": (b"weights", "no PyTorch weights|Python objects"),
     }

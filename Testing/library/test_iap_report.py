@@ -22,7 +22,7 @@ from DeepMRILib.iap.report_training import CONSTANT, GUESS, HARDLY, PARTLY, WELL
 from DeepMRILib.iap.report_words import VERDICT_TONES, label_of, rows_of, value_text, verdict_text
 from DeepMRILib.iap.result import EvaluationResult, IAPResult
 from DeepMRILib.iap.verdicts import LOOKS, VERDICTS
-from DeepMRILib.report_style import TONES
+from DeepMRILib.report_style import CSS, TONES
 from DeepMRILib.tables import Table
 
 HOSTILE = "<script>alert(1)</script>"
@@ -114,6 +114,7 @@ def test_every_verdict_has_a_sign_and_those_that_matter_a_colour() -> None:
     assert set(VERDICT_TONES) == set(VERDICTS) - {"not predicted"}
     assert len(set(VERDICT_TONES.values())) == len(VERDICT_TONES)
     assert set(VERDICT_TONES.values()) <= set(TONES)
+    assert all(f".tone.{tone} {{ background: {back}; color: {ink}; }}" in CSS for tone, (back, ink) in TONES.items())
 
 
 def a_table(folder: Path) -> Path:
