@@ -30,6 +30,7 @@ from DeepMRILib.panel.iap_train import IAPTrainTask
 from DeepMRILib.panel.logic import JobLogic
 from DeepMRILib.panel.model_box import ModelBox
 from DeepMRILib.panel.options_form import addRow
+from DeepMRILib.panel.sample_data import registerSample
 from DeepMRILib.panel.task import JobTask
 from DeepMRILib.panel.views import showVolume
 
@@ -63,17 +64,7 @@ class IAPPredict(ScriptedLoadableModule):
 
 def registerSampleData() -> None:
     """Add simulated series to Slicer's Sample Data; they are computed here, nothing is downloaded."""
-    import SampleData
-
-    SampleData.SampleDataLogic.registerCustomSampleDataSource(
-        category="DeepMRI",
-        sampleName=SAMPLE_NAME,
-        thumbnailFileName=str(Path(__file__).parent / "Resources" / "Icons" / f"{SAMPLE_NAME}.png"),
-        uris="",
-        fileNames=SAMPLE_NAME,
-        nodeNames=SAMPLE_NAME,
-        customDownloader=loadSample,
-    )
+    registerSample(SAMPLE_NAME, __file__, loadSample)
 
 
 def loadSample(source: Any = None) -> list[Any]:  # noqa: ARG001 - Slicer hands over the source

@@ -36,6 +36,7 @@ from DeepMRILib.panel.machine import modelStore
 from DeepMRILib.panel.model_box import ModelBox
 from DeepMRILib.panel.network_keeping import keepNetwork
 from DeepMRILib.panel.options_form import addRow
+from DeepMRILib.panel.sample_data import registerSample
 from DeepMRILib.panel.segment_box import SegmentBox
 from DeepMRILib.panel.task import JobTask
 from DeepMRILib.panel.views import showVolume
@@ -69,17 +70,7 @@ class IVIMFit(ScriptedLoadableModule):
 
 def registerSampleData() -> None:
     """Add the abdomen phantom to Slicer's Sample Data; it is computed here, nothing is downloaded."""
-    import SampleData
-
-    SampleData.SampleDataLogic.registerCustomSampleDataSource(
-        category="DeepMRI",
-        sampleName="IVIMFitAbdomenPhantom",
-        thumbnailFileName=str(Path(__file__).parent / "Resources" / "Icons" / "IVIMFitAbdomenPhantom.png"),
-        uris="",
-        fileNames="IVIMFitAbdomenPhantom",
-        nodeNames="IVIMFitAbdomenPhantom",
-        customDownloader=loadPhantom,
-    )
+    registerSample("IVIMFitAbdomenPhantom", __file__, loadPhantom)
 
 
 def loadPhantom(source: Any = None) -> list[Any]:  # noqa: ARG001 - Slicer hands over the source

@@ -40,6 +40,7 @@ from DeepMRILib.panel.interactive_task import InteractiveSegTask
 from DeepMRILib.panel.logic import JobLogic
 from DeepMRILib.panel.model_box import ModelBox
 from DeepMRILib.panel.options_form import addRow
+from DeepMRILib.panel.sample_data import registerSample
 from DeepMRILib.panel.segment_box import SegmentBox
 from DeepMRILib.panel.task import JobTask
 from DeepMRILib.panel.views import showVolume
@@ -80,17 +81,7 @@ class InteractiveSeg(ScriptedLoadableModule):
 
 def registerSampleData() -> None:
     """Add a generated lesion to Slicer's Sample Data; it is computed here, nothing is downloaded."""
-    import SampleData
-
-    SampleData.SampleDataLogic.registerCustomSampleDataSource(
-        category="DeepMRI",
-        sampleName=SAMPLE_NAME,
-        thumbnailFileName=str(Path(__file__).parent / "Resources" / "Icons" / f"{SAMPLE_NAME}.png"),
-        uris="",
-        fileNames=SAMPLE_NAME,
-        nodeNames=SAMPLE_NAME,
-        customDownloader=loadSample,
-    )
+    registerSample(SAMPLE_NAME, __file__, loadSample)
 
 
 def loadSample(source: Any = None) -> list[Any]:  # noqa: ARG001 - Slicer hands over the source

@@ -33,6 +33,7 @@ from DeepMRILib.panel.pvs_network import ENGINE, NetworkChoice
 from DeepMRILib.panel.pvs_show import ShowSection
 from DeepMRILib.panel.pvs_sliders import Sliders
 from DeepMRILib.panel.pvs_task import PVSSegmentTask
+from DeepMRILib.panel.sample_data import registerSample
 from DeepMRILib.panel.segment_box import SegmentBox
 from DeepMRILib.panel.task import JobTask
 from DeepMRILib.panel.views import showVolume
@@ -64,17 +65,7 @@ class PVSSegment(ScriptedLoadableModule):
 
 def registerSampleData() -> None:
     """Add a generated head to Slicer's Sample Data; it is computed here, nothing is downloaded."""
-    import SampleData
-
-    SampleData.SampleDataLogic.registerCustomSampleDataSource(
-        category="DeepMRI",
-        sampleName=SAMPLE_NAME,
-        thumbnailFileName=str(Path(__file__).parent / "Resources" / "Icons" / f"{SAMPLE_NAME}.png"),
-        uris="",
-        fileNames=SAMPLE_NAME,
-        nodeNames=SAMPLE_NAME,
-        customDownloader=loadSample,
-    )
+    registerSample(SAMPLE_NAME, __file__, loadSample)
 
 
 def loadSample(source: Any = None) -> list[Any]:  # noqa: ARG001 - Slicer hands over the source
