@@ -107,8 +107,16 @@ def test_coverage_is_of_the_intervals_and_of_sets_without_added_answers() -> Non
     narrow = evaluate(Reader(), series(), EvaluateOptions(level=0.5))
     assert row_of(narrow, "echo_time")["width"] == pytest.approx(echo["width"] / 1.8, rel=0.02)
     vendor = row_of(result, "manufacturer")
-    assert vendor["coverage"] in (7 / 8, 1.0)
-    assert vendor["width"] >= 1
+    assert (vendor["coverage"], vendor["width"]) == (1.0, 2.0)  # scores above 1 rule no class out
+
+
+@pytest.mark.parametrize(("score", "coverage"), [(0.3, 7 / 8), (0.01, 0.0)])
+def test_a_set_that_would_be_empty_covers_nothing_and_shows_the_likeliest(score: float, coverage: float) -> None:
+    reader = Reader()
+    scores = {head.parameter: HeadCalibration(1.0, (score,) * 99) for head in LAYOUT.heads}
+    reader.calibration = Calibration(scores, {}, 99)
+    vendor = row_of(evaluate(reader, series(), EvaluateOptions(level=0.9)), "manufacturer")  # classes of .95 and .05
+    assert (vendor["coverage"], vendor["width"]) == (coverage, 1.0)
 
 
 def test_confusion_reliability_and_predictions_count_every_series() -> None:
@@ -124,7 +132,7 @@ def test_a_class_that_the_network_does_not_have_is_a_mistake() -> None:
     data.values["manufacturer"][-2:] = ["C", "C"]
     vendor = row_of(evaluate(Reader(), data), "manufacturer")
     assert vendor["accuracy"] == pytest.approx(6 / 8)
-    assert vendor["coverage"] <= 7 / 8
+    assert vendor["coverage"] == 7 / 8  # all sets hold A and B
 
 
 def test_nothing_known_of_what_the_model_tells_is_said() -> None:

@@ -45,10 +45,9 @@ def test_only_the_slices_asked_for_are_opened(tmp_path: Path) -> None:
     (tmp_path / "s").rename(tmp_path / "cut")
     with pytest.raises(InputError):
         read_series(tmp_path / "cut")
-    for path in sorted((tmp_path / "cut").iterdir()):
-        if path.stat().st_size < 16 * 24 * 2 + 100:
-            path.unlink()
-    assert [int(image[0, 0]) for image in read_series(tmp_path / "cut", most=4).slices]
+    series = read_series(tmp_path / "cut", most=4)
+    assert series.count == 20
+    assert [int(image[0, 0]) for image in series.slices] == [10 * (number + 1) for number in chosen]
 
 
 def test_spread_takes_the_middle() -> None:

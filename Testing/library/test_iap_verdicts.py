@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
 from DeepMRILib.errors import InputError
 from DeepMRILib.iap.parameters import BY_NAME
-from DeepMRILib.iap.verdicts import VERDICTS, compare, same
+from DeepMRILib.iap.verdicts import VERDICTS, Verdict, compare, same
 
 
 @pytest.mark.parametrize(
@@ -111,7 +111,7 @@ def test_a_class_less_likely_than_all_others_together_settles_nothing() -> None:
 
 
 def test_every_verdict_is_in_the_list() -> None:
-    assert {"agree", "disagree", "missing in the header", "unseen class", "unsure", "not predicted"} == set(VERDICTS)
+    assert get_args(Verdict) == VERDICTS
 
 
 def test_bad_input_has_its_sentence() -> None:
