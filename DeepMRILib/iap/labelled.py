@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -54,7 +56,7 @@ def read_table(path: Path) -> dict[str, dict[str, str]]:
     """The rows of a table by series.
 
     Raises:
-        InputError: not readable, or without a column that names series, or without any parameter.
+        InputError: not readable, without a column that names series or without any parameter, or with a series twice.
     """
     names, lines = read_cells(path)
     key = next((name for name in KEYS if name in names), None)
@@ -63,6 +65,10 @@ def read_table(path: Path) -> dict[str, dict[str, str]]:
             f"The table {path} has no column {', '.join(KEYS)}, or none named as a parameter ({', '.join(BY_NAME)})."
         )
     rows = [{name: cell.strip() for name, cell in zip(names, line, strict=True)} for line in lines]
+    counts = Counter(row[key] for row in rows if row[key])
+    twice = next((name for name, count in counts.items() if count > 1), None)
+    if twice is not None:
+        raise InputError(f"The table {path} has {counts[twice]} rows for {twice!r}. Leave one row for each series.")
     return {row.pop(key): row for row in rows}
 
 
@@ -101,10 +107,15 @@ def _row_of(names: Sequence[str], rows: Mapping[str, Mapping[str, str]]) -> Mapp
 def _value(name: str, text: str) -> Value:
     if BY_NAME[name].kind == "categorical":
         return text
+    if text.lower() in ("n/a", "nan"):
+        return None
     try:
-        return float(text)
+        number = float(text)
     except ValueError:
-        raise InputError(f"The table says {text!r} of {name}, which is no number.") from None
+        number = math.nan
+    if not 0 < number < math.inf:
+        raise InputError(f"The table says {text!r} of {name}, which is no number above 0. Mend it, or leave it empty.")
+    return number
 
 
 def _of_folder(folder: Path, slices: int, progress: Progress) -> tuple[SliceSet, Table]:

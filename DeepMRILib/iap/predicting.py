@@ -18,6 +18,7 @@ from DeepMRILib.iap.header import Header, read_header
 from DeepMRILib.iap.model import Model, load_model
 from DeepMRILib.iap.options import PredictOptions
 from DeepMRILib.iap.outside import is_outside
+from DeepMRILib.iap.parameters import BY_NAME
 from DeepMRILib.iap.preprocessing import inverted
 from DeepMRILib.iap.published import CITATION, PublishedModel
 from DeepMRILib.iap.result import IAPResult
@@ -26,6 +27,7 @@ from DeepMRILib.iap.series import Series, SeriesPlace, read_series
 from DeepMRILib.options import to_json, validate
 from DeepMRILib.progress import Progress, part
 from DeepMRILib.results import Provenance
+from DeepMRILib.tables import Table
 from DeepMRILib.volume import Volume
 
 Source = Path | str | Volume | SeriesPlace
@@ -37,6 +39,7 @@ UNCALIBRATED = (
 )
 UNLIKE = "These images are unlike those that the network was trained on ({checks}): its answers may mean nothing."
 REFUSED = "Not given, as the images are unlike those of the training."
+NOTHING_DECIDES = "What decides is not shown: nothing was told of the {parameter}."
 NOTHING_TO_SEE = "Every slice that was looked at is empty or of one grey value: nothing can be told from it."
 
 
@@ -173,9 +176,12 @@ def of_series(
     withheld, notes = _judged(looked, outside, options)
     asked = Asked(options.abstain, withheld)
     indices = [series.indices[number] for number in looked.used]
+    parameters = parameter_rows(series.header, said, indices, asked)
     saliency = None
-    if options.saliency and not withheld:
+    if options.saliency and _deciding(parameters)[options.saliency] is not None:
         saliency = _saliency(series, model, looked, said[options.saliency], part(progress, 0.7, 1.0))
+    elif options.saliency:
+        notes.append(NOTHING_DECIDES.format(parameter=BY_NAME[options.saliency].label.lower()))
     progress(1.0, "Done")
     return IAPResult(
         provenance=Provenance(
@@ -193,7 +199,7 @@ def of_series(
             },
             notes=tuple(dict.fromkeys((*series.notes, *notes, *_of_model(model)))),
         ),
-        parameters=parameter_rows(series.header, said, indices, asked),
+        parameters=parameters,
         slices=slice_rows({} if withheld else said, series, looked.used),
         outside=outside,
         header=dict(series.header.raw),
@@ -271,10 +277,14 @@ def _saliency(series: Series, model: Model, looked: _Looked, answer: Answer, pro
     return series.on_volume({series.indices[number]: shares})
 
 
+def _deciding(parameters: Table) -> dict[str, int | None]:
+    """Parameter to the slice that decides; None where the image told nothing."""
+    return dict(zip(parameters.columns["parameter"], parameters.columns["slice"], strict=True))
+
+
 def _pictures(series: Series, model: Model, result: IAPResult) -> dict[str, NDArray]:
     """The slices that decided, and the map of the one that was searched; see ``IAPResult.pictures``."""
-    table = result.parameters.columns
-    deciding = dict(zip(table["parameter"], table["slice"], strict=True))
+    deciding = _deciding(result.parameters)
     pictures = {
         str(index): _bright_on_dark(series.slices[series.indices.index(index)], series.photometric, model)
         for index in sorted({one for one in deciding.values() if one is not None})

@@ -61,7 +61,7 @@ def series_of(place: SeriesPlace, most: int) -> Series:
     photometric = (text_of(first, "PhotometricInterpretation") or "MONOCHROME2").strip()
     if photometric == "MONOCHROME1":
         notes.append("Small values are bright in these images (MONOCHROME1); pixels are given as they are stored.")
-    colour = (text_of(first, "PixelPresentation") or "").strip() == "COLOR"
+    colour = (text_of(first, "PixelPresentation") or "").strip() == "COLOR" or photometric == "PALETTE COLOR"
     if colour:
         notes.append("The images are made to be shown in colours: they are a map, not what the scanner measured.")
     spacing = _spacing(raw_of(first))

@@ -18,7 +18,7 @@ from DeepMRILib.errors import InputError, WeightsError
 from DeepMRILib.iap import report as reports
 from DeepMRILib.iap.header_bids import read_json
 from DeepMRILib.iap.heads import planned_heads, read_plan
-from DeepMRILib.iap.labelled import read_table
+from DeepMRILib.iap.labelled import labelled, read_table
 
 SIDECAR = '{"Modality": "MR", "EchoTime": 0.0%d, "RepetitionTime": 1, "Manufacturer": "%s"}'
 
@@ -130,6 +130,20 @@ def test_a_table_with_rows_of_other_lengths_is_refused(tmp_path: Path) -> None:
     (tmp_path / "table.csv").write_text("series,echo_time\na,10,20,30\n", encoding="utf-8")
     with pytest.raises(InputError, match="Row 2"):
         read_table(tmp_path / "table.csv")
+
+
+def test_a_table_with_a_series_twice_or_with_what_is_no_number_is_refused(tmp_path: Path) -> None:
+    image = write_nifti(tmp_path, "scan", [halves(0.3, 20)], SIDECAR % (2, "Siemens"))
+    table = tmp_path / "table.csv"
+    table.write_text("series,echo_time\na,10\na,20\n", encoding="utf-8")
+    with pytest.raises(InputError, match="has 2 rows for 'a'"):
+        read_table(table)
+    for text in ("long", "inf", "-3", "0"):
+        table.write_text(f"file,echo_time\n{image.name},{text}\n", encoding="utf-8")
+        with pytest.raises(InputError, match=f"says '{text}' of echo_time, which is no number above 0"):
+            labelled(tmp_path, table=table)
+    table.write_text(f"file,echo_time\n{image.name},NaN\n", encoding="utf-8")
+    assert labelled(tmp_path, table=table)[0].values["echo_time"] == [None]
 
 
 def test_a_table_without_the_column_of_the_split_says_what_it_has(tmp_path: Path) -> None:

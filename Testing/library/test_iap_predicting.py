@@ -193,6 +193,20 @@ def test_what_neither_header_nor_model_say_is_listed_where_it_should_be_known(mo
     assert "repetition_time" not in iap.predict(without_header, model).parameters.columns["parameter"]
 
 
+def test_what_decides_is_not_shown_of_what_is_not_told(model, siemens, tmp_path):
+    path = write_nifti(tmp_path, "scan", siemens, SIDECAR)
+    result = iap.predict(path, model, iap.PredictOptions(saliency="inversion_time"))  # of GE alone
+    assert result.saliency is None
+    assert "What decides is not shown: nothing was told of the inversion time." in result.provenance.notes
+    refused = iap.predict(
+        write_nifti(tmp_path, "strange", [halves(0.3, 400)] * 3, SIDECAR),
+        model,
+        iap.PredictOptions(saliency="echo_time", outside="refuse"),
+    )
+    assert refused.saliency is None
+    assert "What decides is not shown: nothing was told of the echo time." in refused.provenance.notes
+
+
 def test_what_the_model_does_not_tell_is_named(model, siemens):
     with pytest.raises(InputError, match=r"does not tell 'flip_angle'\. It tells manufacturer, contrast_agent"):
         iap.predict(volume_of(siemens), model, iap.PredictOptions(saliency="flip_angle"))
@@ -268,6 +282,11 @@ class TestDicom:
 
     def test_colour_is_refused(self, study, model):
         self.change(self.series(study), PixelPresentation="COLOR")
+        with pytest.raises(InputError, match="in colour"):
+            iap.predict(self.series(study), model)
+
+    def test_a_palette_of_colours_is_refused(self, study, model):
+        self.change(self.series(study), PhotometricInterpretation="PALETTE COLOR")
         with pytest.raises(InputError, match="in colour"):
             iap.predict(self.series(study), model)
 
