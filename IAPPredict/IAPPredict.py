@@ -171,7 +171,7 @@ class IAPPredictTest(ScriptedLoadableModuleTest):
         self.delayDisplay(_("Test passed"))
 
     def test_headersAreRead(self) -> None:
-        """Without a model the table says what the header says."""
+        """Without a model the table says what the header says and lacks."""
         for node, sequence in zip(self.series, ("SE", "GR", "IR"), strict=True):
             made = IAPPredictLogic().process(node)
             rows = {row.parameter: row for row in rowsOf(made.parametersTable)}

@@ -76,8 +76,8 @@ def _brief(text: str) -> str:
 
 def missing_of(header: Header) -> list[str]:
     """The expected parameters that a header does not have; of inversion recovery the inversion time, too."""
-    missing = [parameter for parameter in EXPECTED if header.values[parameter] is None]
-    if sequence_family(header.values["sequence"]) == "IR" and header.values["inversion_time"] is None:
+    missing = [parameter for parameter in EXPECTED if header.values.get(parameter) is None]
+    if sequence_family(header.values.get("sequence")) == "IR" and header.values.get("inversion_time") is None:
         missing.append("inversion_time")
     return missing
 
