@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +30,7 @@ class Answer:
         strict: whether the answer stays by itself: False where it was added.
         meant: False where the parameter has a meaning only with another answer than was given, such as the inversion
             time of a spin echo.
+        given: for which class it is, where that was known and not told: the ``SE`` of a header; else empty.
         slices: each slice's own value.
         probabilities: of each slice's own class; NaN of numbers.
         agreement: the fraction of slices that say the same: that class, or a number in the interval (without one,
@@ -52,10 +53,16 @@ class Answer:
     agreement: float
     slice: int
     all_probabilities: NDArray
+    given: str = ""
 
 
 def answers(
-    model: Model, slices: Sequence[NDArray], level: float = 0.9, *, logits: NDArray | None = None
+    model: Model,
+    slices: Sequence[NDArray],
+    level: float = 0.9,
+    *,
+    logits: NDArray | None = None,
+    known: Mapping[str, str] | None = None,
 ) -> dict[str, Answer]:
     """Of each parameter that the model tells, by name.
 
@@ -64,32 +71,33 @@ def answers(
         slices: n arrays (rows, columns) of one series.
         level: of sets and intervals.
         logits: (n, outputs) of the slices, where they are known already.
+        known: parameter to class, where the answers that depend on it shall not depend on what the network takes it
+            for: ``{"sequence": "SE"}`` asks for the echo time of a spin echo. The parameter itself is told as ever.
     """
     logits = model.logits(slices) if logits is None else logits
-    several = model.layout.by_parameter
-    found = {name: _answer(heads[0], logits, model.calibration, level) for name, heads in several.items()}
-    for name, heads in several.items():
+    layout, calibration, known = model.layout, model.calibration, known or {}
+    alone = {name: heads[0] for name, heads in layout.by_parameter.items() if len(heads) == 1}
+    found = {name: _answer(head, logits, calibration, level) for name, head in alone.items()}
+    words = {name: known.get(name, answer.value) for name, answer in found.items()}
+    for name, heads in layout.by_parameter.items():
         if len(heads) > 1:
-            head = _chosen(heads, found)
-            found[name] = _answer(head, logits, model.calibration, level)
-    return {name: _with_meaning(answer, found) for name, answer in found.items()}
+            head = next((head for head in heads if words.get(head.only[0]) in head.only[1]), heads[0])
+            given = known.get(head.only[0], "")
+            found[name] = replace(_answer(head, logits, calibration, level, given=bool(given)), given=given)
+    return {name: _with_meaning(found[name], words) for name in layout.by_parameter}
 
 
-def _chosen(heads: Sequence[Head], found: Mapping[str, Answer]) -> Head:
-    """Of several heads for one parameter that for the class that was told, such as the sequence."""
-    other = found.get(heads[0].only[0])
-    return next((head for head in heads if other is not None and other.value in head.only[1]), heads[0])
+def _with_meaning(answer: Answer, words: Mapping[str, str | float]) -> Answer:
+    name, among = answer.head.only
+    return answer if name not in words or words[name] in among else replace(answer, meant=False)
 
 
-def _with_meaning(answer: Answer, found: dict[str, Answer]) -> Answer:
-    name, words = answer.head.only
-    if name not in found or found[name].value in words:
-        return answer
-    return Answer(**{**vars(answer), "meant": False})
-
-
-def _answer(head: Head, logits: NDArray, calibration: Calibration | None, level: float) -> Answer:
+def _answer(
+    head: Head, logits: NDArray, calibration: Calibration | None, level: float, *, given: bool = False
+) -> Answer:
     known = calibration.heads.get(head.name) if calibration is not None else None
+    if known is not None and given:
+        known = replace(known, scores=known.given)
     return (_number if head.kind == "continuous" else _class)(head, head.outputs(np.asarray(logits)), known, level)
 
 

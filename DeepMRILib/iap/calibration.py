@@ -18,10 +18,13 @@ class HeadCalibration:
             what the docs of ``conformal`` say; of numbers |truth - answer| / standard deviation, in the head's own
             scale. The quantile at level L, with the correction for n, makes sets and intervals that hold the truth in L
             of exchangeable series (split conformal prediction).
+        given: of one of several heads for a parameter also the scores of all series of its class, for where the class
+            is known without looking.
     """
 
     temperature: float = 1.0
     scores: tuple[float, ...] = ()
+    given: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -57,7 +60,9 @@ class Calibration:
 
 
 def _head(entry: Mapping[str, Any]) -> HeadCalibration:
-    temperature, scores = float(entry["temperature"]), tuple(float(score) for score in entry["scores"])
-    if not 0 < temperature < inf or not all(map(isfinite, scores)) or list(scores) != sorted(scores):
+    temperature = float(entry["temperature"])
+    scores, given = (tuple(float(score) for score in entry.get(name, ())) for name in ("scores", "given"))
+    ascend = all(all(map(isfinite, one)) and list(one) == sorted(one) for one in (scores, given))
+    if not 0 < temperature < inf or not ascend:
         raise ValueError("a temperature is not above 0, or scores do not ascend")
-    return HeadCalibration(temperature, scores)
+    return HeadCalibration(temperature, scores, given)

@@ -18,6 +18,10 @@ from DeepMRILib.iap.layout import Head, Layout
 
 MOST_SCORES = 400
 """So many scores of a head are kept."""
+TEMPERATURES = (0.5, 20.0)
+"""Between which a temperature lies: of a network that was right about all series the best would be 0, for ever sure."""
+FEW_SERIES = 40
+"""Of fewer, temperature and scores come from the same."""
 DEVIATIONS = (1e-3, 1e3)
 """Between which a standardised number's deviation lies, whatever a network puts out."""
 
@@ -70,7 +74,7 @@ def fitted_temperature(logits: Sequence[NDArray], truth: Sequence[int]) -> float
     def loss(logarithm: float) -> float:
         return -float(log_softmax(means / math.exp(logarithm), axis=1)[rows, truth].mean())
 
-    return float(math.exp(minimize_scalar(loss, bounds=(math.log(0.05), math.log(20)), method="bounded").x))
+    return float(math.exp(minimize_scalar(loss, bounds=tuple(np.log(TEMPERATURES)), method="bounded").x))
 
 
 def quantile(scores: Sequence[float], level: float) -> float:
@@ -124,7 +128,8 @@ def calibrated(layout: Layout, logits: NDArray, series: NDArray, wanted: NDArray
     """Temperatures and scores of all heads, by their names, on series that the network was not trained on.
 
     Of several heads for one parameter each is scored on the series for which it would be asked, those that are taken
-    for its class, so that its intervals make up for the wrongly taken ones.
+    for its class, so that its intervals make up for the wrongly taken ones; and apart from that on those of its class,
+    for where the class is known.
 
     Args:
         layout: what the outputs stand for.
@@ -136,26 +141,43 @@ def calibrated(layout: Layout, logits: NDArray, series: NDArray, wanted: NDArray
     rows = [np.flatnonzero(series == name) for name in dict.fromkeys(series.tolist())]
     found = {}
     for column, head in enumerate(layout.heads):
-        asked = _asked(layout, head, logits, rows)
-        usable = [one for one in asked if np.isfinite(wanted[one[0], column])]
+        usable = [one for one in rows if np.isfinite(wanted[one[0], column])]
         parts = [head.outputs(logits[one]) for one in usable]
         truth = [float(wanted[one[0], column]) for one in usable]
-        found[head.name] = _numbers(parts, truth) if head.kind == "continuous" else _classes(parts, truth)
+        if len(layout.by_parameter[head.parameter]) > 1:
+            found[head.name] = _one_of_several(parts, truth, *_taken_and_being(layout, head, logits, usable, wanted))
+        else:
+            found[head.name] = _numbers(parts, truth) if head.kind == "continuous" else _classes(parts, truth)
     return found
 
 
-def _asked(layout: Layout, head: Head, logits: NDArray, rows: list[NDArray]) -> list[NDArray]:
-    """The series (their slices' rows) for which a head is asked."""
-    other = layout.head(head.only[0])
-    if other is None or not other.classes or len(layout.by_parameter[head.parameter]) == 1:
-        return rows
-    taken = [other.classes[int(combined_classes(other.outputs(logits[one])).argmax())] for one in rows]
-    return [one for one, word in zip(rows, taken, strict=True) if word in head.only[1]]
+def _taken_and_being(
+    layout: Layout, head: Head, logits: NDArray, rows: list[NDArray], wanted: NDArray
+) -> tuple[list[bool], list[bool]]:
+    """Of each series (its slices' rows), whether it is taken for a class of the head's, and whether it is of one."""
+    column = next(number for number, one in enumerate(layout.heads) if one.parameter == head.only[0])
+    other = layout.heads[column]
+    words = [other.classes.index(word) for word in head.only[1]]
+    taken = [int(combined_classes(other.outputs(logits[one])).argmax()) in words for one in rows]
+    return taken, [wanted[one[0], column] in words for one in rows]
+
+
+def _one_of_several(parts: list[NDArray], truth: list[float], taken: list[bool], being: list[bool]) -> HeadCalibration:
+    asked, given = (
+        _numbers(*([one for one, is_in in zip(list_, mask, strict=True) if is_in] for list_ in (parts, truth)))
+        for mask in (taken, being)
+    )
+    return HeadCalibration(1.0, asked.scores, given.scores)
 
 
 def _classes(parts: list[NDArray], truth: list[float]) -> HeadCalibration:
-    temperature = round(fitted_temperature(parts, [int(one) for one in truth]), 5)
-    scores = [1 - combined_classes(part, temperature)[int(one)] for part, one in zip(parts, truth, strict=True)]
+    """The temperature from every fourth series and the scores from the others, as scores of series that chose it would
+    be too small; from all where they are few, as one number hardly adapts to them.
+    """
+    chosen = np.arange(len(parts)) % 4 == 0 if len(parts) >= FEW_SERIES else np.zeros(len(parts), bool)
+    fitted = np.flatnonzero(chosen) if chosen.any() else range(len(parts))
+    temperature = round(fitted_temperature([parts[n] for n in fitted], [int(truth[n]) for n in fitted]), 5)
+    scores = [1 - combined_classes(parts[n], temperature)[int(truth[n])] for n in np.flatnonzero(~chosen)]
     return HeadCalibration(temperature, thinned(scores))
 
 

@@ -152,7 +152,8 @@ def _cases(model: Model, data: SliceSet, options: EvaluateOptions, progress: Pro
         rows = places[name]
         truth = {parameter: values[rows[0]] for parameter, values in data.values.items()}
         slices = [data.slices[row] for row in rows]
-        told = answers(model, slices, options.level, logits=_logits(model, slices, options.batch))
+        given = {GROUPED_BY: truth[GROUPED_BY]} if options.sequence == "header" and truth.get(GROUPED_BY) else {}
+        told = answers(model, slices, options.level, logits=_logits(model, slices, options.batch), known=given)
         found += [
             _Case(
                 series=name,

@@ -17,6 +17,10 @@ from DeepMRILib.iap.parameters import BY_NAME, PARAMETERS, Kind, Value
 
 WIDE = 5.0
 """Numbers whose largest is this many times their smallest are learned on a logarithmic scale."""
+APART = ("repetition_time", "echo_time")
+ENOUGH = 40
+"""``APART`` is learned for each sequence apart, where that is told and each has so many slices: what these times do to
+an image, and how long they usually are, differs between sequences."""
 MOST_CLASSES = 64
 """Ordinal parameters of more values are learned as numbers, and categorical ones are refused."""
 
@@ -81,7 +85,18 @@ def _varying(values: Mapping[str, Sequence[Value]]) -> list[dict[str, Any]]:
             found.append({"parameter": parameter.name})
             if parameter.name == "inversion_time":
                 found[-1]["only"] = _inverted(values)
+    if any(plan["parameter"] == "sequence" for plan in found):
+        for plan in found:
+            if plan["parameter"] in APART and _is_enough(values, plan["parameter"]):
+                plan["each"] = "sequence"
     return found
+
+
+def _is_enough(values: Mapping[str, Sequence[Value]], name: str) -> bool:
+    """Whether each sequence that has this parameter has it often enough, and not always the same."""
+    pairs = [pair for pair in zip(values["sequence"], values[name], strict=False) if all(map(known, pair))]
+    apart = {word: [one for at, one in pairs if at == word] for word, _ in pairs}
+    return len(apart) > 1 and all(len(ones) >= ENOUGH and len(set(ones)) > 1 for ones in apart.values())
 
 
 def _inverted(values: Mapping[str, Sequence[Value]]) -> tuple[str, tuple[str, ...]] | None:

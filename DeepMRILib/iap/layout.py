@@ -92,7 +92,7 @@ class Layout:
         if [head.start for head in self.heads] != ends[:-1]:
             raise InputError("The heads of a layout follow each other without gaps.")
         for several in self.by_parameter.values():
-            _check_alternatives(several)
+            _check_alternatives(several, self.head(several[0].only[0]))
 
     @property
     def by_parameter(self) -> dict[str, tuple[Head, ...]]:
@@ -133,16 +133,17 @@ class Layout:
             ) from error
 
 
-def _check_alternatives(heads: tuple[Head, ...]) -> None:
+def _check_alternatives(heads: tuple[Head, ...], other: Head | None) -> None:
     """Several heads of one parameter go with different classes of one other, and are of numbers on one scale."""
     if len(heads) == 1:
         return
     words = [word for head in heads for word in head.only[1]]
     alike = {(head.only[0], head.kind, head.logarithm) for head in heads}
-    if len(alike) > 1 or not heads[0].only[0] or heads[0].kind != "continuous" or len(set(words)) < len(words):
+    unknown = other is None or not set(words) <= set(other.classes)
+    if len(alike) > 1 or unknown or heads[0].kind != "continuous" or len(set(words)) < len(words):
         raise InputError(
             f"{heads[0].parameter} has {len(heads)} heads that do not go together. Several heads of one parameter are "
-            "of numbers on one scale, each for other classes of one other parameter."
+            "of numbers on one scale, each for other classes of one other parameter that the network tells, too."
         )
 
 

@@ -26,6 +26,12 @@ class PredictOptions:
     outside: Literal["warn", "refuse"] = option(
         "warn", "What is done with images unlike those of the training: say so, or give no predictions", advanced=True
     )
+    sequence: Literal["image", "header"] = option(
+        "image",
+        "Whose sequence decides for which one times are told, where the model learned them apart: the image's, or the "
+        "header's",
+        advanced=True,
+    )
     saliency: str = option(
         "", "Parameter for which the image is searched for what decides (occlusion); empty for none", advanced=True
     )

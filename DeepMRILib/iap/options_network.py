@@ -76,5 +76,10 @@ class EvaluateOptions:
 
     level: float = option(0.9, LEVEL, range=(0.5, 0.99))
     slices: int = option(8, "Slices of each series that are looked at; 0 takes all", range=(0, 100_000))
+    sequence: Literal["image", "header"] = option(
+        "image",
+        "Whose sequence decides for which one times are told, where the model learned them apart: the image's, or the "
+        "header's",
+    )
     batch: int = option(16, "Slices that the network sees at once", range=(1, 1024), advanced=True)
     device: Device = option("auto", "Where to compute", advanced=True)

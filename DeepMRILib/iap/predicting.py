@@ -24,6 +24,7 @@ from DeepMRILib.iap.published import CITATION, PublishedModel
 from DeepMRILib.iap.result import IAPResult
 from DeepMRILib.iap.rows import Asked, parameter_rows, slice_rows
 from DeepMRILib.iap.series import Series, SeriesPlace, read_series
+from DeepMRILib.iap.verdicts import same
 from DeepMRILib.options import to_json, validate
 from DeepMRILib.progress import Progress, part
 from DeepMRILib.results import Provenance
@@ -172,7 +173,8 @@ def of_series(
     check_usable(model, series)
     looked = _look(series, model, options, part(progress, 0.0, 0.7))
     outside = checks(model, series, looked.slices, _features_of_all(looked))
-    said = answers(model, looked.images, options.level, logits=looked.logits)
+    known = _known(model, series.header) if options.sequence == "header" else {}
+    said = answers(model, looked.images, options.level, logits=looked.logits, known=known)
     withheld, notes = _judged(looked, outside, options)
     asked = Asked(options.abstain, withheld)
     indices = [series.indices[number] for number in looked.used]
@@ -205,6 +207,13 @@ def of_series(
         header=dict(series.header.raw),
         saliency=saliency,
     )
+
+
+def _known(model: Model, header: Header) -> dict[str, str]:
+    """The header's sequence as the model calls it; nothing where it does not say one of the model's."""
+    head = model.layout.head("sequence")
+    words = [word for word in head.classes if same("sequence", header.values.get("sequence"), word)] if head else []
+    return {"sequence": str(words[0])} if words else {}
 
 
 def _look(series: Series, model: Model, options: PredictOptions, progress: Progress) -> _Looked:

@@ -62,7 +62,7 @@ def train_report(result: TrainedModel) -> Report:
     size = sum(array.size for name, array in result.weights.items() if name.startswith("network."))
     report.facts(
         {
-            "Tells": labels_of(head["parameter"] for head in result.layout),
+            "Tells": labels_of(dict.fromkeys(head["parameter"] for head in result.layout)),
             "Weights": f"{size / 1e3:.0f} thousand",
             "Size of the images": f"{result.design['size']} x {result.design['size']}",
             "Trained on": result.training_data,

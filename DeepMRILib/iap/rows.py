@@ -123,6 +123,8 @@ def _notes(parameter: Parameter, answer: Answer, asked: Asked) -> list[str]:
     if not answer.meant:
         other, words = answer.head.only
         return [*notes, f"It has a meaning only where {BY_NAME[other].label.lower()} is {' or '.join(words)}."]
+    if answer.given:
+        notes.append(f"Told as of a sequence {answer.given}, which the header says.")
     if _cannot_be(answer):
         return [*notes, f"The network put out {answer.value:.3g} {parameter.unit}, which cannot be."]
     if _abstains(answer, asked):

@@ -63,3 +63,22 @@ class SliceSet:
         return SliceSet(
             [self.slices[row] for row in rows], values, self.series[rows], self.patients[rows], self.notes, extra
         )
+
+    @classmethod
+    def joined(cls, parts: Sequence[SliceSet]) -> SliceSet:
+        """All slices of several sets, of which the same is known.
+
+        Raises:
+            InputError: none, or sets that know of different parameters.
+        """
+        if len({(tuple(part.values), tuple(part.extra)) for part in parts}) != 1:
+            raise InputError("Sets of slices can be joined where the same parameters are known of all of them.")
+        first = parts[0]
+        return cls(
+            [image for part in parts for image in part.slices],
+            {name: [value for part in parts for value in part.values[name]] for name in first.values},
+            np.concatenate([part.series for part in parts]),
+            np.concatenate([part.patients for part in parts]),
+            tuple(dict.fromkeys(note for part in parts for note in part.notes)),
+            {name: np.concatenate([part.extra[name] for part in parts]) for name in first.extra},
+        )

@@ -65,7 +65,7 @@ def trained(
         options=to_json(options),
         seed=options.seed,
         device=device,
-        seconds={"train": time.perf_counter() - started},
+        seconds={"all": time.perf_counter() - started, "epochs": sum(epoch.seconds for epoch in done.history)},
         inputs={"slices": len(found), "unread": len(unread), "plan": [str(one) for one in plan]},
         notes=(*found.notes, *_notes(options)),
     )

@@ -25,7 +25,7 @@ from DeepMRILib.trained import LICENCE, check_kind, described, from_card, withou
 if TYPE_CHECKING:
     from DeepMRILib.iap.network_iap import IAPNetwork
 
-METHOD, KIND, FORMAT = "iap", "iap-net", 1
+METHOD, KIND, FORMAT = "iap", "iap-net", 2
 NETWORK, OUTSIDE = "network.", "outside."
 """What the names of the weights' two kinds of arrays begin with."""
 PREPROCESSING = {

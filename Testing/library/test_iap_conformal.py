@@ -76,6 +76,14 @@ def test_sets_and_intervals_cover_as_often_as_they_promise(rng: np.random.Genera
         assert held / 3000 == pytest.approx(level, abs=0.025)
 
 
+def test_a_temperature_has_series_of_its_own_where_there_are_many(rng: np.random.Generator) -> None:
+    for count, scored in ((39, 39), (80, 60)):
+        truth = truths(rng, count)
+        found = calibrated(LAYOUT, outputs(rng, count, truth), np.arange(count).astype(str), truth)
+        assert len(found["manufacturer"].scores) == scored
+        assert len(found["echo_time"].scores) == count
+
+
 def test_missing_labels_do_not_count(rng: np.random.Generator) -> None:
     truth = truths(rng, 40)
     truth[::2, 0] = np.nan
@@ -185,6 +193,15 @@ def test_of_several_heads_for_one_parameter_that_of_the_told_class_answers() -> 
         assert told["echo_time"].meant
 
 
+def test_where_the_class_is_known_its_head_answers_whatever_was_told() -> None:
+    scores = {"echo_time, SE": HeadCalibration(1.0, (0.1,) * 20, (0.4,) * 20)}
+    logits = np.array([[5.0, 0.0, 0.0, 0.0, 0.0, 0.0]])
+    told = answers(Fixed(Calibration(scores, {}), APART), [np.zeros((4, 4))], logits=logits, known={"sequence": "SE"})
+    echo = told["echo_time"]
+    assert told["sequence"].value == "IR"
+    assert (echo.value, echo.low, echo.high, echo.given, echo.meant) == (20.0, 18.0, 22.0, "SE", True)
+
+
 def test_each_of_several_heads_is_scored_where_it_would_be_asked() -> None:
     """Two series taken for IR, of which one is not, and one taken for SE."""
     logits = np.array([[5.0, 0, 1, 0, 9, 0], [5.0, 0, 0, 0, 9, 0], [0, 5.0, 9, 0, 2, 0]])
@@ -192,10 +209,19 @@ def test_each_of_several_heads_is_scored_where_it_would_be_asked() -> None:
     found = calibrated(APART, logits, np.array(["a", "b", "c"]), wanted)
     assert found["echo_time, IR"].scores == (0.0, 3.0)
     assert found["echo_time, SE"].scores == (1.0,)
+    assert found["echo_time, IR"].given == (0.0,)
+    assert found["echo_time, SE"].given == (1.0, 6.0)
 
 
 @pytest.mark.parametrize(
-    "change", [{"only": ("sequence", ("IR",))}, {"logarithm": True}, {"only": ("", ())}, {"only": ("flip", ("SE",))}]
+    "change",
+    [
+        {"only": ("sequence", ("IR",))},
+        {"only": ("sequence", ("EP",))},
+        {"only": ("flip_angle", ("SE",))},
+        {"only": ("", ())},
+        {"logarithm": True},
+    ],
 )
 def test_heads_of_one_parameter_that_do_not_go_together_are_refused(change: dict) -> None:
     with pytest.raises(InputError, match="echo_time has 2 heads"):

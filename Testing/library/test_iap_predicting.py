@@ -142,6 +142,40 @@ def test_one_slice_is_said_to_be_one(model, siemens, tmp_path):
     assert any("one slice" in note for note in result.provenance.notes)
 
 
+class Sequences(HalvesModel):
+    """The brighter left half is a spin echo's; each sequence has echo times of its own."""
+
+    def __init__(self) -> None:
+        super().__init__(calibrated=False)
+        self.layout = iap.Layout(
+            (
+                iap.Head("sequence", "categorical", 0, 2, ("GR", "SE")),
+                iap.Head("echo_time", "continuous", 2, 4, mean=5.0, only=("sequence", ("GR",))),
+                iap.Head("echo_time", "continuous", 4, 6, mean=80.0, only=("sequence", ("SE",))),
+            )
+        )
+
+    def _one(self, image: np.ndarray) -> np.ndarray:
+        return np.array([*super()._one(image)[[0, 2]], 0, 0, 0, 0])
+
+
+@pytest.mark.parametrize(
+    ("sidecar", "source", "value", "note"),
+    [
+        ({"ScanningSequence": "GR"}, "image", 80.0, ""),
+        ({"ScanningSequence": "GR"}, "header", 5.0, "Told as of a sequence GR, which the header says."),
+        ({"ScanningSequence": "EP"}, "header", 80.0, ""),
+        ({}, "header", 80.0, ""),
+    ],
+)
+def test_the_headers_sequence_may_decide_for_which_one_times_are_told(siemens, tmp_path, sidecar, source, value, note):
+    path = write_nifti(tmp_path, "scan", siemens, json.dumps({"Modality": "MR", **sidecar}))
+    result = iap.predict(path, Sequences(), iap.PredictOptions(sequence=source))
+    assert row_of(result, "sequence")["predicted"] == "SE"
+    echo = row_of(result, "echo_time")
+    assert (echo["predicted"], echo["note"]) == (value, note)
+
+
 def test_impossible_numbers_are_not_given(model, tmp_path):
     below = HalvesModel()
     heads = list(below.layout.heads)

@@ -115,6 +115,18 @@ def test_a_parameter_is_learned_apart_for_each_class_of_another() -> None:
     assert Layout.from_json(json.loads(json.dumps(layout.to_json()))) == layout
 
 
+def test_times_are_learned_apart_where_each_sequence_has_enough_of_them() -> None:
+    values = {
+        "sequence": ["SE"] * 50 + ["IR"] * 50,
+        "echo_time": [float(number) for number in range(1, 101)],
+        "flip_angle": [90.0, 60.0] * 50,
+    }
+    names = [head.name for head in planned_heads(values).heads]
+    assert names == ["sequence", "echo_time, IR", "echo_time, SE", "flip_angle"]
+    few = {name: entries[:60] for name, entries in values.items()}
+    assert [head.name for head in planned_heads(few).heads] == ["sequence", "echo_time", "flip_angle"]
+
+
 def test_a_value_near_a_class_is_that_class_and_an_unknown_one_is_none() -> None:
     field = Head("field_strength", "ordinal", 0, 2, (1.5, 3.0))
     assert target(field, 1.494) == 0
