@@ -12,7 +12,8 @@ from DeepMRILib.iap.calibration import Calibration, HeadCalibration
 from DeepMRILib.iap.conformal import class_set, combined_classes, combined_numbers, interval
 from DeepMRILib.iap.layout import Head
 from DeepMRILib.iap.model import Model
-from DeepMRILib.iap.parameters import BY_NAME
+from DeepMRILib.iap.parameters import BY_NAME, Value
+from DeepMRILib.iap.verdicts import same
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,9 +29,11 @@ class Answer:
         classes: those that stay at the level, with the answer, which is added where none would stay; empty of numbers
             and without a calibration.
         strict: whether the answer stays by itself: False where it was added.
-        meant: False where the parameter has a meaning only with another answer than was given, such as the inversion
-            time of a spin echo.
+        meant: False where the network learned the parameter only with other answers than was given, such as the
+            inversion time of a spin echo.
         given: for which class it is, where that was known and not told: the ``SE`` of a header; else empty.
+        only: a parameter and all of its classes with which the network learned this one; ("", ()) with any.
+        unbounded: a number whose calibration has too few series for an interval at this level.
         slices: each slice's own value.
         probabilities: of each slice's own class; NaN of numbers.
         agreement: the fraction of slices that say the same: that class, or a number in the interval (without one,
@@ -54,6 +57,8 @@ class Answer:
     slice: int
     all_probabilities: NDArray
     given: str = ""
+    only: tuple[str, tuple[str, ...]] = ("", ())
+    unbounded: bool = False
 
 
 def answers(
@@ -82,14 +87,23 @@ def answers(
     for name, heads in layout.by_parameter.items():
         if len(heads) > 1:
             head = next((head for head in heads if words.get(head.only[0]) in head.only[1]), heads[0])
-            given = known.get(head.only[0], "")
-            found[name] = replace(_answer(head, logits, calibration, level, given=bool(given)), given=given)
-    return {name: _with_meaning(found[name], words) for name in layout.by_parameter}
+            found[name] = _answer(head, logits, calibration, level, given=head.only[0] in known)
+    return {name: _where(found[name], heads, words, known) for name, heads in layout.by_parameter.items()}
 
 
-def _with_meaning(answer: Answer, words: Mapping[str, str | float]) -> Answer:
-    name, among = answer.head.only
-    return answer if name not in words or words[name] in among else replace(answer, meant=False)
+def sequence_of(model: Model, told: Value) -> dict[str, str]:
+    """A header's sequence as ``answers`` takes it, in the model's word; empty where that has none for it."""
+    head = model.layout.head("sequence")
+    words = [str(word) for word in head.classes if same("sequence", told, word)] if head else []
+    return {"sequence": words[0]} if words else {}
+
+
+def _where(answer: Answer, heads: Sequence[Head], words: Mapping[str, str | float], known: Mapping[str, str]) -> Answer:
+    """The answer with what it depends on."""
+    other = heads[0].only[0]
+    among = tuple(word for head in heads for word in head.only[1])
+    meant = other not in words or words[other] in among
+    return replace(answer, meant=meant, given=known.get(other, ""), only=(other, among))
 
 
 def _answer(
@@ -134,6 +148,7 @@ def _number(head: Head, outputs: NDArray, known: HeadCalibration | None, level: 
     mean, deviation = (float(np.median(outputs[:, 0])), 1.0) if single else combined_numbers(outputs)
     value, own = float(head.value(np.array(mean))), head.value(outputs[:, 0])
     low, high = interval(head, mean, deviation, known.scores, level) if known else (None, None)
+    unbounded = known is not None and low is None
     tolerance = max(BY_NAME[head.parameter].relative * abs(value), BY_NAME[head.parameter].absolute)
     near = np.abs(own - value) <= tolerance if low is None else (own >= low) & (own <= high)
     spread = np.abs(outputs[:, 0] - mean) if single else (outputs[:, 0] - mean) ** 2 + np.exp(2 * outputs[:, 1])
@@ -152,4 +167,5 @@ def _number(head: Head, outputs: NDArray, known: HeadCalibration | None, level: 
         agreement=float(np.mean(near)),
         slice=int(spread.argmin()),
         all_probabilities=np.empty(0),
+        unbounded=unbounded,
     )

@@ -61,7 +61,8 @@ class Calibration:
 
 def _head(entry: Mapping[str, Any]) -> HeadCalibration:
     temperature = float(entry["temperature"])
-    scores, given = (tuple(float(score) for score in entry.get(name, ())) for name in ("scores", "given"))
+    # cards of networks without such heads need not have the second
+    scores, given = (tuple(float(score) for score in one) for one in (entry["scores"], entry.get("given", ())))
     ascend = all(all(map(isfinite, one)) and list(one) == sorted(one) for one in (scores, given))
     if not 0 < temperature < inf or not ascend:
         raise ValueError("a temperature is not above 0, or scores do not ascend")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import compress
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -145,36 +146,37 @@ def calibrated(layout: Layout, logits: NDArray, series: NDArray, wanted: NDArray
         parts = [head.outputs(logits[one]) for one in usable]
         truth = [float(wanted[one[0], column]) for one in usable]
         if len(layout.by_parameter[head.parameter]) > 1:
-            found[head.name] = _one_of_several(parts, truth, *_taken_and_being(layout, head, logits, usable, wanted))
+            found[head.name] = _one_of_several(parts, truth, *_taken_and_true(layout, head, logits, usable, wanted))
         else:
             found[head.name] = _numbers(parts, truth) if head.kind == "continuous" else _classes(parts, truth)
     return found
 
 
-def _taken_and_being(
+def _taken_and_true(
     layout: Layout, head: Head, logits: NDArray, rows: list[NDArray], wanted: NDArray
 ) -> tuple[list[bool], list[bool]]:
     """Of each series (its slices' rows), whether it is taken for a class of the head's, and whether it is of one."""
-    column = next(number for number, one in enumerate(layout.heads) if one.parameter == head.only[0])
-    other = layout.heads[column]
+    other = layout.head(head.only[0])
+    column = layout.heads.index(other)
     words = [other.classes.index(word) for word in head.only[1]]
     taken = [int(combined_classes(other.outputs(logits[one])).argmax()) in words for one in rows]
     return taken, [wanted[one[0], column] in words for one in rows]
 
 
-def _one_of_several(parts: list[NDArray], truth: list[float], taken: list[bool], being: list[bool]) -> HeadCalibration:
+def _one_of_several(parts: list[NDArray], truth: list[float], taken: list[bool], true: list[bool]) -> HeadCalibration:
     asked, given = (
-        _numbers(*([one for one, is_in in zip(list_, mask, strict=True) if is_in] for list_ in (parts, truth)))
-        for mask in (taken, being)
+        _numbers(list(compress(parts, chosen)), list(compress(truth, chosen))).scores for chosen in (taken, true)
     )
-    return HeadCalibration(1.0, asked.scores, given.scores)
+    return HeadCalibration(1.0, asked, given)
 
 
 def _classes(parts: list[NDArray], truth: list[float]) -> HeadCalibration:
-    """The temperature from every fourth series and the scores from the others, as scores of series that chose it would
-    be too small; from all where they are few, as one number hardly adapts to them.
+    """The temperature from a quarter of the series and the scores from the others, as scores of series that chose it
+    would be too small; from all where they are few, as one number hardly adapts to them.
     """
-    chosen = np.arange(len(parts)) % 4 == 0 if len(parts) >= FEW_SERIES else np.zeros(len(parts), bool)
+    chosen = np.zeros(len(parts), bool)
+    if len(parts) >= FEW_SERIES:  # by lot, as folders often have the same few protocols in turn
+        chosen[np.random.default_rng(0).permutation(len(parts))[: len(parts) // 4]] = True
     fitted = np.flatnonzero(chosen) if chosen.any() else range(len(parts))
     temperature = round(fitted_temperature([parts[n] for n in fitted], [int(truth[n]) for n in fitted]), 5)
     scores = [1 - combined_classes(parts[n], temperature)[int(truth[n])] for n in np.flatnonzero(~chosen)]

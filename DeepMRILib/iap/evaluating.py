@@ -82,6 +82,10 @@ def evaluate(
     (logarithmic where it learned so), errors, and what the mean of each vendor would do. Of both: how many sets and
     intervals hold the truth, and how wide they are. For all series, and for each sequence family.
 
+    Times that are learned for each sequence apart are those of the sequence that the network sees, or of the true one
+    with ``options.sequence``; a parameter that one sequence alone has, as the inversion time, is scored on its series
+    whatever they were taken for.
+
     Args:
         model: a model's folder or name, the published checkpoint's file, or a network in memory.
         folder: a folder of series (DICOM, or NIfTI with sidecars) that it was not trained on, or slices in memory.
@@ -100,7 +104,7 @@ def evaluate(
     found, unread = labelled(folder, table=table, slices=options.slices, progress=part(progress, 0.0, 0.3))
     cases = _cases(network, found, options, part(progress, 0.3, 1.0))
     if not cases:
-        told = ", ".join(head.parameter for head in network.layout.heads)
+        told = ", ".join(network.layout.by_parameter)
         raise InputError(
             f"Nothing is known of what this model tells ({told}). Give series with such headers, or a table."
         )
@@ -140,7 +144,7 @@ def _notes(cases: Sequence[_Case]) -> tuple[str, ...]:
 
 
 def _cases(model: Model, data: SliceSet, options: EvaluateOptions, progress: Progress) -> list[_Case]:
-    from DeepMRILib.iap.answering import answers  # SciPy takes most of a second
+    from DeepMRILib.iap.answering import answers, sequence_of  # SciPy takes most of a second
 
     names = list(dict.fromkeys(data.series.tolist()))
     places: dict[str, list[int]] = {name: [] for name in names}
@@ -152,7 +156,7 @@ def _cases(model: Model, data: SliceSet, options: EvaluateOptions, progress: Pro
         rows = places[name]
         truth = {parameter: values[rows[0]] for parameter, values in data.values.items()}
         slices = [data.slices[row] for row in rows]
-        given = {GROUPED_BY: truth[GROUPED_BY]} if options.sequence == "header" and truth.get(GROUPED_BY) else {}
+        given = {} if options.sequence == "image" else sequence_of(model, truth.get(GROUPED_BY))
         told = answers(model, slices, options.level, logits=_logits(model, slices, options.batch), known=given)
         found += [
             _Case(
@@ -166,7 +170,7 @@ def _cases(model: Model, data: SliceSet, options: EvaluateOptions, progress: Pro
             )
             for parameter, answer in told.items()
             if known(truth.get(parameter))
-            and _is_meant(model.layout.by_parameter[parameter], truth)
+            and _is_meant(model.layout.by_parameter[parameter], truth, answer)
             and _is_number(answer.head, truth)
         ]
     return found
@@ -176,8 +180,10 @@ def _logits(model: Model, slices: Sequence[np.ndarray], batch: int) -> np.ndarra
     return np.concatenate([model.logits(slices[start : start + batch]) for start in range(0, len(slices), batch)])
 
 
-def _is_meant(heads: Sequence[Head], truth: dict[str, Value]) -> bool:
-    return any(not head.only[0] or truth.get(head.only[0]) in head.only[1] for head in heads)
+def _is_meant(heads: Sequence[Head], truth: dict[str, Value], answer: Answer) -> bool:
+    """Whether the parameter has a meaning by the truth; of several heads also whether one of them was asked."""
+    other, words = answer.only
+    return not other or (truth.get(other) in words and (answer.meant or len(heads) == 1))
 
 
 def _is_number(head: Head, truth: dict[str, Value]) -> bool:

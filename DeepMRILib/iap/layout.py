@@ -50,6 +50,9 @@ class Head:
             raise InputError(
                 f"The outputs {self.start} to {self.stop} of {self.parameter!r} do not match its {wanted} classes."
             )
+        name, words = self.only
+        if (name or words) and not (name in BY_NAME and words and all(isinstance(word, str) for word in words)):
+            raise InputError(f'{self.parameter} has a meaning "only" with {self.only!r}. Give a parameter and words.')
 
     @property
     def name(self) -> str:
@@ -124,7 +127,8 @@ class Layout:
             heads = []
             for entry in values:
                 only = entry.get("only") or ("", ())
-                given = {**entry, "classes": tuple(entry.get("classes", ())), "only": (only[0], tuple(only[1]))}
+                words = only[1] if isinstance(only[1], (list, tuple)) else (only[1],)
+                given = {**entry, "classes": tuple(entry.get("classes", ())), "only": (only[0], tuple(words))}
                 heads.append(Head(**given))
             return cls(tuple(heads))
         except (TypeError, KeyError, IndexError, AttributeError) as error:

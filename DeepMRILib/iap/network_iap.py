@@ -67,7 +67,7 @@ class Block(nn.Module):
         return functional.relu(found + self.past(functional.avg_pool2d(x, 2, ceil_mode=True)))
 
 
-class Thought(nn.Module):
+class ResidualLayers(nn.Module):
     """Two layers with a way past them: numbers (n, width) to as many."""
 
     def __init__(self, width: int) -> None:
@@ -86,8 +86,8 @@ class IAPNetwork(nn.Module):
     The first convolution sees four neighbouring pixels as channels of half the resolution: as much as at full
     resolution, noise and ringing too, at a quarter of the time. Contrast is what tells of times and angles: so the
     network divides each slice into regions of its own making, as tissues would be, and its heads see each region's grey
-    values, their spread and their logarithms, beside the mean of each stage's features. To turn a signal equation round
-    takes several layers: with ``DEPTH`` of them the loss of slices held out was half of that with a plain one.
+    values, their spread and their logarithms, beside the mean of each stage's features. Several layers follow, as
+    signal equations have to be turned round.
 
     Args:
         channels: features of the stages, the first at half the images' resolution, each later one at half of that.
@@ -108,7 +108,7 @@ class IAPNetwork(nn.Module):
             nn.Dropout(0.05),
             nn.Linear(seen, HIDDEN),
             nn.SiLU(),
-            *(Thought(HIDDEN) for _ in range(DEPTH)),
+            *(ResidualLayers(HIDDEN) for _ in range(DEPTH)),
             nn.LayerNorm(HIDDEN),
         )
         self.heads = nn.Linear(HIDDEN, outputs)

@@ -8,6 +8,7 @@ from typing import Literal
 from DeepMRILib.device import Device
 from DeepMRILib.options import option
 
+SEQUENCE = "Whose sequence times are told for, where the network learned them apart: the one it sees, or the header's"
 LEVEL = "Level of sets and intervals: this fraction of them holds the truth, on images like those of the training"
 
 
@@ -28,8 +29,7 @@ class PredictOptions:
     )
     sequence: Literal["image", "header"] = option(
         "image",
-        "Whose sequence decides for which one times are told, where the model learned them apart: the image's, or the "
-        "header's",
+        SEQUENCE,
         advanced=True,
     )
     saliency: str = option(

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from DeepMRILib.device import Device
-from DeepMRILib.iap.options import LEVEL
+from DeepMRILib.iap.options import LEVEL, SEQUENCE
 from DeepMRILib.options import option
 
 
@@ -78,8 +78,7 @@ class EvaluateOptions:
     slices: int = option(8, "Slices of each series that are looked at; 0 takes all", range=(0, 100_000))
     sequence: Literal["image", "header"] = option(
         "image",
-        "Whose sequence decides for which one times are told, where the model learned them apart: the image's, or the "
-        "header's",
+        SEQUENCE,
     )
     batch: int = option(16, "Slices that the network sees at once", range=(1, 1024), advanced=True)
     device: Device = option("auto", "Where to compute", advanced=True)

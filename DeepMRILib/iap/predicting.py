@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from DeepMRILib.errors import DependencyError, InputError
-from DeepMRILib.iap.answering import Answer, answers
+from DeepMRILib.iap.answering import Answer, answers, sequence_of
 from DeepMRILib.iap.gates import check_usable, checks
 from DeepMRILib.iap.header import Header, read_header
 from DeepMRILib.iap.model import Model, load_model
@@ -24,7 +24,6 @@ from DeepMRILib.iap.published import CITATION, PublishedModel
 from DeepMRILib.iap.result import IAPResult
 from DeepMRILib.iap.rows import Asked, parameter_rows, slice_rows
 from DeepMRILib.iap.series import Series, SeriesPlace, read_series
-from DeepMRILib.iap.verdicts import same
 from DeepMRILib.options import to_json, validate
 from DeepMRILib.progress import Progress, part
 from DeepMRILib.results import Provenance
@@ -41,6 +40,7 @@ UNCALIBRATED = (
 UNLIKE = "These images are unlike those that the network was trained on ({checks}): its answers may mean nothing."
 REFUSED = "Not given, as the images are unlike those of the training."
 NOTHING_DECIDES = "What decides is not shown: nothing was told of the {parameter}."
+NO_SEQUENCE = "The header names no sequence that the network knows: the one that it sees decides."
 NOTHING_TO_SEE = "Every slice that was looked at is empty or of one grey value: nothing can be told from it."
 
 
@@ -106,7 +106,7 @@ def check_told(model: Model, parameter: str) -> None:
         InputError: it does not.
     """
     if parameter and model.layout.head(parameter) is None:
-        known = ", ".join(head.parameter for head in model.layout.heads)
+        known = ", ".join(model.layout.by_parameter)
         raise InputError(f"The network {model.name} does not tell {parameter!r}. It tells {known}.")
 
 
@@ -173,9 +173,11 @@ def of_series(
     check_usable(model, series)
     looked = _look(series, model, options, part(progress, 0.0, 0.7))
     outside = checks(model, series, looked.slices, _features_of_all(looked))
-    known = _known(model, series.header) if options.sequence == "header" else {}
+    known = {} if options.sequence == "image" else sequence_of(model, series.header.values.get("sequence"))
     said = answers(model, looked.images, options.level, logits=looked.logits, known=known)
     withheld, notes = _judged(looked, outside, options)
+    if options.sequence == "header" and not known:
+        notes.append(NO_SEQUENCE)
     asked = Asked(options.abstain, withheld)
     indices = [series.indices[number] for number in looked.used]
     parameters = parameter_rows(series.header, said, indices, asked)
@@ -207,13 +209,6 @@ def of_series(
         header=dict(series.header.raw),
         saliency=saliency,
     )
-
-
-def _known(model: Model, header: Header) -> dict[str, str]:
-    """The header's sequence as the model calls it; nothing where it does not say one of the model's."""
-    head = model.layout.head("sequence")
-    words = [word for word in head.classes if same("sequence", header.values.get("sequence"), word)] if head else []
-    return {"sequence": str(words[0])} if words else {}
 
 
 def _look(series: Series, model: Model, options: PredictOptions, progress: Progress) -> _Looked:

@@ -8,13 +8,11 @@ import numpy as np
 
 from DeepMRILib import device as devices
 from DeepMRILib.errors import InputError
-from DeepMRILib.iap import outside
-from DeepMRILib.iap.calibration import Calibration
-from DeepMRILib.iap.conformal import calibrated
+from DeepMRILib.iap.calibrating import calibration_of
 from DeepMRILib.iap.heads import targets
 from DeepMRILib.iap.layout import Layout
 from DeepMRILib.iap.sliceset import SliceSet
-from DeepMRILib.iap.trained import TrainedModel
+from DeepMRILib.iap.trained import CALIBRATED, TrainedModel
 
 
 def recalibrated(trained: TrainedModel, data: SliceSet, device: devices.Device = "auto") -> TrainedModel:
@@ -34,13 +32,16 @@ def recalibrated(trained: TrainedModel, data: SliceSet, device: devices.Device =
     layout = Layout.from_json(trained.layout)
     wanted = targets(layout, data.values, len(data), learning=False)
     if not np.isfinite(wanted).any():
-        told = ", ".join(head.parameter for head in layout.heads)
+        told = ", ".join(layout.by_parameter)
         raise InputError(f"Nothing is known of what this network tells ({told}). Give series with such headers.")
     model = trained.model(device)
     logits, features = model.logits_and_features(data.slices)
-    far = outside.distances(features, model.calibration.outside)
-    names = list(dict.fromkeys(data.series.tolist()))
-    limit = outside.limit_of([outside.series_distance(far[data.series == name]) for name in names])
-    sure = Calibration(calibrated(layout, logits, data.series, wanted), {"limit": round(limit, 6)}, len(names))
-    words = f"{trained.training_data} Calibrated anew on {len(names)} series of {len(set(data.patients))} patients."
-    return replace(trained, calibration=sure.to_json(), training_data=words)
+    sure = calibration_of(layout, data, logits, features, model.calibration.outside)
+    learned = trained.training_data.partition(CALIBRATED)[0]
+    made = replace(trained.provenance, inputs={**trained.provenance.inputs, "calibrated_anew_on": sure.series})
+    return replace(
+        trained,
+        provenance=made,
+        calibration=sure.to_json(),
+        training_data=learned + CALIBRATED + f"{sure.series} series of {len(set(data.patients))} others.",
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -90,6 +91,7 @@ def _row(
     if asked.withheld or not answer.meant or _cannot_be(answer):
         return row
     probability, interval = answer.probability, None if answer.low is None else (answer.low, answer.high)
+    asked_of = (0.0, math.inf) if answer.unbounded else interval
     row |= {"probability": probability, "agreement": answer.agreement, "slice": int(indices[answer.slice])}
     row["set"] = "; ".join(text_of(parameter.name, one) for one in answer.classes)
     if _abstains(answer, asked):
@@ -100,8 +102,8 @@ def _row(
         answer.value,
         classes=answer.head.classes,
         probability=probability,
-        interval=interval,
-        among=answer.classes,
+        interval=asked_of,
+        among=answer.classes if answer.strict else (),
     )
     low, high = interval or (None, None)
     return row | {"predicted": shown(parameter.name, answer.value), "low": low, "high": high, "verdict": verdict}
@@ -121,10 +123,12 @@ def _notes(parameter: Parameter, answer: Answer, asked: Asked) -> list[str]:
     if asked.withheld:
         return [*notes, asked.withheld]
     if not answer.meant:
-        other, words = answer.head.only
-        return [*notes, f"It has a meaning only where {BY_NAME[other].label.lower()} is {' or '.join(words)}."]
+        other, words = answer.only
+        return [*notes, f"The network learned it only where {BY_NAME[other].label.lower()} is {' or '.join(words)}."]
     if answer.given:
         notes.append(f"Told as of a sequence {answer.given}, which the header says.")
+    if answer.unbounded:
+        notes.append("No interval: too few series for this level in the calibration.")
     if _cannot_be(answer):
         return [*notes, f"The network put out {answer.value:.3g} {parameter.unit}, which cannot be."]
     if _abstains(answer, asked):

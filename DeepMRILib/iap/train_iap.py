@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from DeepMRILib import device as devices
 from DeepMRILib import training
 from DeepMRILib.iap import outside
+from DeepMRILib.iap.calibrating import calibration_of
 from DeepMRILib.iap.calibration import Calibration
-from DeepMRILib.iap.conformal import calibrated
 from DeepMRILib.iap.heads import planned_heads, read_plan, targets
 from DeepMRILib.iap.labelled import labelled
 from DeepMRILib.iap.layout import Layout
@@ -25,7 +25,7 @@ from DeepMRILib.iap.options_network import TrainOptions
 from DeepMRILib.iap.sliceset import SliceSet
 from DeepMRILib.iap.splitting import divided
 from DeepMRILib.iap.train_iap_loss import Judging, Learning, Lesson
-from DeepMRILib.iap.trained import NETWORK, OUTSIDE, TrainedModel
+from DeepMRILib.iap.trained import CALIBRATED, NETWORK, OUTSIDE, TrainedModel
 from DeepMRILib.network_threads import suited_threads
 from DeepMRILib.options import to_json
 from DeepMRILib.progress import Progress, part, silent
@@ -48,7 +48,7 @@ def trained(
     device = devices.resolve(options.device)
     found, unread = labelled(data, table=table, slices=options.slices, progress=part(progress, 0.0, 0.1))
     plan = read_plan(options.parameters) if options.parameters else ()
-    layout = planned_heads(found.values, plan)
+    layout = planned_heads(found.values, plan, found.series)
     masks = divided(found.patients, (options.held_out, options.calibration), options.seed)
     held_out, calibration, learned_from = (found.subset(mask) for mask in masks)
     devices.seed_everything(options.seed)
@@ -65,7 +65,7 @@ def trained(
         options=to_json(options),
         seed=options.seed,
         device=device,
-        seconds={"all": time.perf_counter() - started, "epochs": sum(epoch.seconds for epoch in done.history)},
+        seconds={"train": max(time.perf_counter() - started, sum(epoch.seconds for epoch in done.history))},
         inputs={"slices": len(found), "unread": len(unread), "plan": [str(one) for one in plan]},
         notes=(*found.notes, *_notes(options)),
     )
@@ -162,13 +162,9 @@ def _calibrated(network: IAPNetwork, known: _Known, progress: Progress) -> _Sure
     data = known.calibration
     images, told, _ = _samples(data, known.layout, known.size)
     logits, features = _told(network, (images, told), known.device)
-    wanted = targets(known.layout, data.values, len(data), learning=False)
-    heads = calibrated(known.layout, logits, data.series, wanted)
-    far = outside.distances(features, arrays)
-    names = dict.fromkeys(data.series.tolist())
-    limit = outside.limit_of([outside.series_distance(far[data.series == name]) for name in names])
+    sure = calibration_of(known.layout, data, logits, features, arrays)
     progress(1.0, "Calibrated")
-    return _Sure(Calibration(heads, {"limit": round(limit, 6)}, len(names)), arrays)
+    return _Sure(sure, arrays)
 
 
 @torch.no_grad()
@@ -211,6 +207,6 @@ def _notes(options: TrainOptions) -> tuple[str, ...]:
 def _in_words(learned_from: SliceSet, calibration: SliceSet) -> str:
     return (
         f"{len(learned_from)} slices of {len(set(learned_from.series))} series of "
-        f"{len(set(learned_from.patients))} patients; calibrated on {len(set(calibration.series))} series of "
+        f"{len(set(learned_from.patients))} patients{CALIBRATED}{len(set(calibration.series))} series of "
         f"{len(set(calibration.patients))} others."
     )

@@ -18,9 +18,9 @@ from DeepMRILib.iap.options_network import TrainOptions
 from DeepMRILib.model_card import ModelCard
 from DeepMRILib.model_store import find_model
 from DeepMRILib.options import validate
-from DeepMRILib.results import Provenance, Result
+from DeepMRILib.results import Result
 from DeepMRILib.tables import Table
-from DeepMRILib.trained import LICENCE, check_kind, described, from_card, without_paths, write_model
+from DeepMRILib.trained import LICENCE, check_kind, checked_provenance, described, from_card, without_paths, write_model
 
 if TYPE_CHECKING:
     from DeepMRILib.iap.network_iap import IAPNetwork
@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 METHOD, KIND, FORMAT = "iap", "iap-net", 2
 NETWORK, OUTSIDE = "network.", "outside."
 """What the names of the weights' two kinds of arrays begin with."""
+OUTSIDE_NEEDS = (f"{OUTSIDE}middle", f"{OUTSIDE}whitening")
+CALIBRATED = "; calibrated on "
+"""In a card's words on its data, before those on its calibration."""
 PREPROCESSING = {
     "name": "iap",
     "intensity": "from 0, 1 at the 99.5 % quantile, cut off at 1.5",
@@ -105,18 +108,21 @@ class TrainedModel(Result):
         card, extra = stored.card, stored.card.extra
         check_kind(card, KIND, FORMAT)
         try:
-            made = Provenance(**{**extra["provenance"], "weights_sha256": card.sha256})
-            Calibration.from_json(extra["calibration"])
+            made = checked_provenance(extra["provenance"], card.sha256)
+            float(Calibration.from_json(extra["calibration"]).outside["limit"])
             Layout.from_json(extra["layout"])
             design = _design(extra["design"])
-        except (InputError, KeyError, TypeError, ValueError, AttributeError) as error:
+        except (InputError, LookupError, TypeError, ValueError, AttributeError) as error:
             raise WeightsError(f"The model.json of {card.name} is damaged ({error}). Get the model again.") from error
+        weights = stored.load_weights()
+        if missing := next((name for name in OUTSIDE_NEEDS if name not in weights), None):
+            raise WeightsError(f"The weights of {card.name} lack {missing}. Get the model again.")
         return cls(
-            provenance=replace(made, notes=tuple(made.notes)),
+            provenance=made,
             **from_card(card),
             layout=extra["layout"],
             design=design,
-            weights=stored.load_weights(),
+            weights=weights,
             calibration=dict(extra["calibration"]),
         )
 

@@ -24,12 +24,13 @@ sys.path.insert(0, str(ROOT / "Testing"))
 from real_data import DATA
 
 from DeepMRILib.errors import DeepMRIError
-from DeepMRILib.iap import EvaluateOptions, IAPModel, SimulateOptions, evaluate, simulate
+from DeepMRILib.iap import EvaluateOptions, IAPModel, SimulateOptions, SliceSet, evaluate, simulate
 from DeepMRILib.iap.measures import r2
 from DeepMRILib.iap.outside import is_outside, outside
 from DeepMRILib.iap.report_words import rows_of
 from DeepMRILib.iap.result import EvaluationResult
 from DeepMRILib.iap.series import SeriesPlace, find_series, read_series
+from DeepMRILib.tables import Table
 
 DEMO = ROOT / "DeepMRILib" / "iap" / "data" / "iap-demo"
 SEEDS = {"unseen subjects": 101, "unseen combinations": 102}
@@ -80,7 +81,7 @@ def main() -> None:
     real_slices(model, seen)
 
 
-def table(scores: object) -> None:
+def table(scores: Table) -> None:
     """All scores, then those that have a bar."""
     rows = rows_of(scores)
     print("| " + " | ".join(COLUMNS) + " |\n|" + "---|" * len(COLUMNS))
@@ -96,7 +97,7 @@ def table(scores: object) -> None:
             print(
                 f"confounded {key[0]}, {key[1]}: interval {row['relative_width']:.2f} of the range, R2 {row['r2']:.2f}"
             )
-    held = {row["parameter"]: row["coverage"] for row in rows if row["group"] == "all"}
+    held = {row["parameter"]: row["coverage"] for row in rows if row["group"] == "all" and row["coverage"] is not None}
     within = [name for name, one in held.items() if 0.87 <= one <= 0.93]
     print(
         f"coverage at 90 %: {len(within)} of {len(held)} parameters within 87 to 93 %, mean "
@@ -108,6 +109,8 @@ def table(scores: object) -> None:
 def times(blind: EvaluationResult, known: EvaluationResult) -> None:
     """Repetition and echo time of each sequence, three ways."""
     rows = rows_of(blind.predictions)
+    if not any(row["parameter"] == "sequence" for row in rows):
+        return
     taken = {row["series"]: row["predicted"] for row in rows if row["parameter"] == "sequence"}
     print("| | sequence | taken for it | R2 image alone | R2 of these | R2 sequence given | covered | width |")
     print("|---|---|---|---|---|---|---|---|")
@@ -146,7 +149,7 @@ def shown(value: object) -> str:
     return "" if value is None else f"{value:.3f}" if isinstance(value, float) else str(value)
 
 
-def real_slices(model: IAPModel, simulated: object) -> None:
+def real_slices(model: IAPModel, simulated: SliceSet) -> None:
     """How many real slices, and simulated ones, are called unlike the training's."""
     if not DATA.is_dir():
         sys.exit(f"No real data at {DATA}; set DEEPMRI_TEST_DATA.")

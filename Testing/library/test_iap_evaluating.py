@@ -28,7 +28,7 @@ class Reader:
 
     name, weights_sha256, notes, training_data = "reader", "ab", (), ""
     layout = LAYOUT
-    calibration = Calibration({head.parameter: HeadCalibration(1.0, SCORES) for head in LAYOUT.heads}, {}, 199)
+    calibration = Calibration({head.name: HeadCalibration(1.0, SCORES) for head in LAYOUT.heads}, {}, 199)
 
     def logits(self, slices: list[np.ndarray]) -> np.ndarray:
         return np.stack([np.ravel(one)[: LAYOUT.outputs] for one in slices])
@@ -113,7 +113,7 @@ def test_coverage_is_of_the_intervals_and_of_sets_without_added_answers() -> Non
 @pytest.mark.parametrize(("score", "coverage"), [(0.3, 7 / 8), (0.01, 0.0)])
 def test_a_set_that_would_be_empty_covers_nothing_and_shows_the_likeliest(score: float, coverage: float) -> None:
     reader = Reader()
-    scores = {head.parameter: HeadCalibration(1.0, (score,) * 99) for head in LAYOUT.heads}
+    scores = {head.name: HeadCalibration(1.0, (score,) * 99) for head in LAYOUT.heads}
     reader.calibration = Calibration(scores, {}, 99)
     vendor = row_of(evaluate(reader, series(), EvaluateOptions(level=0.9)), "manufacturer")  # classes of .95 and .05
     assert (vendor["coverage"], vendor["width"]) == (coverage, 1.0)
@@ -133,6 +133,44 @@ def test_a_class_that_the_network_does_not_have_is_a_mistake() -> None:
     vendor = row_of(evaluate(Reader(), data), "manufacturer")
     assert vendor["accuracy"] == pytest.approx(6 / 8)
     assert vendor["coverage"] == 7 / 8  # all sets hold A and B
+
+
+APART = Layout(
+    (
+        Head("sequence", "categorical", 0, 3, ("EP", "IR", "SE")),
+        Head("echo_time", "continuous", 3, 5, (), 50.0, 10.0, only=("sequence", ("IR",))),
+        Head("echo_time", "continuous", 5, 7, (), 20.0, 10.0, only=("sequence", ("SE",))),
+    )
+)
+
+
+class Taker(Reader):
+    """A model with echo times of two sequences, and of a third without any."""
+
+    layout = APART
+    calibration = Calibration({head.name: HeadCalibration(1.0, SCORES, SCORES) for head in APART.heads}, {}, 199)
+
+    def logits(self, slices: list[np.ndarray]) -> np.ndarray:
+        return np.stack([np.ravel(one)[: APART.outputs] for one in slices])
+
+
+def taken_for(words: str) -> SliceSet:
+    """Spin echoes with the same image but for what they are taken for: E(P), I(R) or S(E)."""
+    slices = [
+        np.r_[3.0 * np.array(["EIS".index(word) == n for n in range(3)]), 0, 0, 0, 0, np.zeros(29)] for word in words
+    ]
+    names = np.array([f"s{number}" for number in range(len(words))])
+    values = {"sequence": ["SE"] * len(words), "echo_time": [10.0 + number for number in range(len(words))]}
+    return SliceSet([one.reshape(6, 6) for one in slices], values, names, names)
+
+
+def test_times_are_of_the_sequence_that_is_seen_or_of_the_true_one() -> None:
+    blind, given = (evaluate(Taker(), taken_for("SSIE"), EvaluateOptions(sequence=one)) for one in ("image", "header"))
+    told = [row for row in blind.predictions.columns["predicted"] if isinstance(row, float)]
+    assert told == [20.0, 20.0, 50.0]  # nothing of the sequence that has no times
+    assert row_of(blind, "echo_time")["series"] == 3
+    assert [row for row in given.predictions.columns["predicted"] if isinstance(row, float)] == [20.0] * 4
+    assert row_of(given, "sequence")["accuracy"] == 0.5  # which is told as ever
 
 
 def test_nothing_known_of_what_the_model_tells_is_said() -> None:

@@ -176,6 +176,35 @@ def test_the_headers_sequence_may_decide_for_which_one_times_are_told(siemens, t
     assert (echo["predicted"], echo["note"]) == (value, note)
 
 
+def test_a_number_with_too_few_series_for_an_interval_rules_nothing_out(model, siemens, tmp_path):
+    heads = {head.name: iap.HeadCalibration(1.0, (0.1, 0.2)) for head in model.layout.heads}
+    model.calibration = iap.Calibration(heads, model.calibration.outside, 2)
+    path = write_nifti(tmp_path, "scan", siemens, json.dumps({"Modality": "MR", "EchoTime": 0.5}))
+    echo = row_of(iap.predict(path, model), "echo_time")
+    assert (echo["verdict"], echo["low"], echo["high"]) == ("unsure", None, None)
+    assert "too few series" in echo["note"]
+
+
+class Torn(HalvesModel):
+    """To whom all vendors are nearly as likely."""
+
+    def _one(self, image: np.ndarray) -> np.ndarray:
+        found = super()._one(image)
+        found[:3] = 0.1, 0, 0
+        return found
+
+
+def test_a_class_whose_set_is_empty_neither_agrees_nor_disagrees(siemens, tmp_path):
+    model = Torn()
+    heads = {head.name: iap.HeadCalibration(1.0, (0.01,) * 60) for head in model.layout.heads}
+    model.calibration = iap.Calibration(heads, model.calibration.outside, 60)
+    for name in ("GE", "Siemens", "Philips"):
+        path = write_nifti(tmp_path, name, siemens, json.dumps({"Modality": "MR", "Manufacturer": name}))
+        vendor = row_of(iap.predict(path, model), "manufacturer")
+        assert vendor["probability"] < 0.5
+        assert vendor["verdict"] == "unsure"
+
+
 def test_impossible_numbers_are_not_given(model, tmp_path):
     below = HalvesModel()
     heads = list(below.layout.heads)

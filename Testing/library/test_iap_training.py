@@ -117,14 +117,14 @@ def test_a_parameter_is_learned_apart_for_each_class_of_another() -> None:
 
 def test_times_are_learned_apart_where_each_sequence_has_enough_of_them() -> None:
     values = {
-        "sequence": ["SE"] * 50 + ["IR"] * 50,
-        "echo_time": [float(number) for number in range(1, 101)],
-        "flip_angle": [90.0, 60.0] * 50,
+        "sequence": ["SE"] * 60 + ["IR"] * 60,
+        "echo_time": [float(number) for number in range(1, 121)],
+        "flip_angle": [90.0, 60.0] * 60,
     }
     names = [head.name for head in planned_heads(values).heads]
     assert names == ["sequence", "echo_time, IR", "echo_time, SE", "flip_angle"]
-    few = {name: entries[:60] for name, entries in values.items()}
-    assert [head.name for head in planned_heads(few).heads] == ["sequence", "echo_time", "flip_angle"]
+    pairs = [f"series {number // 2}" for number in range(120)]
+    assert [head.name for head in planned_heads(values, series=pairs).heads] == ["sequence", "echo_time", "flip_angle"]
 
 
 def test_a_value_near_a_class_is_that_class_and_an_unknown_one_is_none() -> None:
@@ -142,7 +142,9 @@ def test_a_value_near_a_class_is_that_class_and_an_unknown_one_is_none() -> None
         ([{"parameter": "echo_time", "kind": "round"}], "kind"),
         ([{"parameter": "echo_time", "only": "IR"}], "meaning"),
         ([{"parameter": "echo_time", "each": "flip_angle"}], "categorical"),
-        ([{"parameter": "echo_time", "each": "sequence", "only": ["sequence", ["SE"]]}], "no"),
+        ([{"parameter": "echo_time", "each": "sequence", "only": ["sequence", ["SE"]]}], 'no "only"'),
+        ([{"parameter": "echo_time", "each": ["sequence"]}], "categorical"),
+        ([{"parameter": ["echo_time"], "each": "sequence"}], "not known"),
         ([{"parameter": "contrast_agent", "each": "sequence"}], "varies in no class"),
         (["contrast_agent"], "two or"),
     ],
@@ -228,7 +230,8 @@ def test_a_network_can_be_calibrated_anew_without_a_change_of_its_weights(networ
     assert known.series == 30
     assert len(known.heads["echo_time"].scores) == 30
     assert known.outside["limit"] != network.model("cpu").calibration.outside["limit"]
-    assert "anew on 30 series of 10 patients" in again.training_data
+    assert again.training_data == "48 slices of 24 series of 8 patients; calibrated on 30 series of 10 others."
+    assert again.provenance.inputs["calibrated_anew_on"] == 30
     bare = SliceSet(other.slices, {"contrast_agent": ["x"] * len(other)}, other.series, other.patients)
     with pytest.raises(InputError, match="Nothing is known"):
         recalibrated(network, bare, "cpu")
