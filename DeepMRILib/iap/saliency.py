@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
-from scipy.special import log_softmax
+from scipy.special import logsumexp
 
 from DeepMRILib.errors import InputError
 from DeepMRILib.iap.answering import Answer
@@ -32,9 +32,9 @@ def occlusion(
     Args:
         model: that gave the answer.
         image: (rows, columns) raw pixels.
-        answer: to one parameter. Of a class the map is the loss of its log-probability when the patch is hidden:
-            positive where the patch speaks for it. Of a number it is the size of its change, in units of the deviation
-            that the network gives it, or, if it gives none, of the parameter's tolerance.
+        answer: to one parameter. Of a class the map is the loss of its log-odds when the patch is hidden: positive
+            where the patch speaks for it, however sure the answer is. Of a number it is the size of its change, in
+            units of the deviation that the network gives it, or, if it gives none, of the parameter's tolerance.
         batch: patches at once.
         progress: told how far it is.
 
@@ -81,8 +81,13 @@ def _changes(answer: Answer, untouched: NDArray, outputs: NDArray) -> NDArray:
     """(n,) of the outputs (n, m) with patches hidden, against those (1, m) without."""
     if answer.head.kind != "continuous":
         place = answer.head.classes.index(answer.value)
-        return log_softmax(untouched, axis=1)[:, place] - log_softmax(outputs, axis=1)[:, place]
+        return _log_odds(untouched, place) - _log_odds(outputs, place)
     return np.abs(outputs[:, 0] - untouched[:, 0]) / _unit(answer.head, untouched)
+
+
+def _log_odds(outputs: NDArray, place: int) -> NDArray:
+    """(n,) of one class against all others."""
+    return outputs[:, place] - logsumexp(np.delete(outputs, place, axis=1), axis=1)
 
 
 def _unit(head: Head, untouched: NDArray) -> float:
