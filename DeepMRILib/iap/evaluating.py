@@ -117,7 +117,7 @@ def evaluate(
         seconds={"evaluate": time.perf_counter() - started},
         weights_sha256=network.weights_sha256 or None,
         inputs={"slices": len(found), "series": len(set(found.series.tolist())), "unread": len(unread)},
-        notes=(*found.notes, *_notes(cases)),
+        notes=tuple(dict.fromkeys((*found.notes, *network.notes, *_notes(cases)))),
     )
     return EvaluationResult(
         provenance=made,

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -50,9 +51,8 @@ class Head:
             raise InputError(
                 f"The outputs {self.start} to {self.stop} of {self.parameter!r} do not match its {wanted} classes."
             )
-        name, words = self.only
-        if (name or words) and not (name in BY_NAME and words and all(isinstance(word, str) for word in words)):
-            raise InputError(f'{self.parameter} has a meaning "only" with {self.only!r}. Give a parameter and words.')
+        _check_scale(self)
+        _check_only(self)
 
     @property
     def name(self) -> str:
@@ -76,6 +76,24 @@ class Head:
         """A continuous head's parameter, in its unit, of the (first) output."""
         found = self.mean + self.deviation * np.asarray(output, dtype=float)
         return np.exp(found) if self.logarithm else found
+
+
+def _check_scale(head: Head) -> None:
+    numbers = all(isinstance(one, (int, float)) and math.isfinite(one) for one in (head.mean, head.deviation))
+    if head.kind not in get_args(Kind) or not numbers or head.deviation <= 0 or not isinstance(head.logarithm, bool):
+        raise InputError(
+            f"The outputs of {head.parameter} are {head.kind!r} with mean {head.mean!r}, deviation {head.deviation!r} "
+            f"and logarithm {head.logarithm!r}. Kinds are {', '.join(get_args(Kind))}; a deviation is above 0."
+        )
+    if len(set(head.classes)) < len(head.classes):
+        raise InputError(f"{head.parameter} has a class twice. Name each once.")
+
+
+def _check_only(head: Head) -> None:
+    name, words = head.only
+    fits = name in BY_NAME and name != head.parameter and words and all(isinstance(word, str) for word in words)
+    if (name or words) and not fits:
+        raise InputError(f'{head.parameter} has a meaning "only" with {head.only!r}. Give another parameter and words.')
 
 
 @dataclass(frozen=True)

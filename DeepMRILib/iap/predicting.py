@@ -38,8 +38,10 @@ UNCALIBRATED = (
     "intervals."
 )
 UNLIKE = "These images are unlike those that the network was trained on ({checks}): its answers may mean nothing."
+UNLIKE_TRAINING = "The images are unlike those of the training: no agreement or disagreement."
 REFUSED = "Not given, as the images are unlike those of the training."
 NOTHING_DECIDES = "What decides is not shown: nothing was told of the {parameter}."
+NOT_APART = "The network did not learn times for each sequence apart: it tells the same whatever the header's is."
 NO_SEQUENCE = "The header names no sequence that the network knows: the one that it sees decides."
 NOTHING_TO_SEE = "Every slice that was looked at is empty or of one grey value: nothing can be told from it."
 
@@ -176,9 +178,11 @@ def of_series(
     known = {} if options.sequence == "image" else sequence_of(model, series.header.values.get("sequence"))
     said = answers(model, looked.images, options.level, logits=looked.logits, known=known)
     withheld, notes = _judged(looked, outside, options)
-    if options.sequence == "header" and not known:
+    if options.sequence == "header" and max(map(len, model.layout.by_parameter.values())) == 1:
+        notes.append(NOT_APART)
+    elif options.sequence == "header" and not known:
         notes.append(NO_SEQUENCE)
-    asked = Asked(options.abstain, withheld)
+    asked = Asked(options.abstain, withheld, UNLIKE_TRAINING if is_outside(outside) else "")
     indices = [series.indices[number] for number in looked.used]
     parameters = parameter_rows(series.header, said, indices, asked)
     saliency = None

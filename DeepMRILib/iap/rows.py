@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,7 +14,7 @@ from DeepMRILib.iap.audit_rules import missing_of
 from DeepMRILib.iap.header import Header
 from DeepMRILib.iap.parameters import BY_NAME, CORRELATION_ONLY, PARAMETERS, Parameter, Value
 from DeepMRILib.iap.series import Series
-from DeepMRILib.iap.verdicts import compare
+from DeepMRILib.iap.verdicts import compare, same
 from DeepMRILib.tables import Table
 
 if TYPE_CHECKING:
@@ -37,10 +37,12 @@ class Asked:
     Attributes:
         abstain: words and classes below this probability are not given.
         withheld: why no answer is given at all; empty where they are.
+        doubted: why no answer agrees or disagrees with the header; empty where they do.
     """
 
     abstain: float = 0.0
     withheld: str = ""
+    doubted: str = ""
 
 
 def parameter_rows(header: Header, answers: Mapping[str, Answer], indices: Sequence[int], asked: Asked) -> Table:
@@ -64,13 +66,26 @@ def parameter_rows(header: Header, answers: Mapping[str, Answer], indices: Seque
             header.values.get(parameter.name),
             answers.get(parameter.name),
             indices,
-            asked,
+            replace(asked, doubted=asked.doubted or _doubt(header, answers, parameter.name)),
             expected=parameter.name in lacking,
         )
         for parameter in PARAMETERS
         if parameter.name in listed
     ]
     return Table.from_rows(rows) if rows else Table({name: [] for name in COLUMNS})
+
+
+def _doubt(header: Header, answers: Mapping[str, Answer], name: str) -> str:
+    """Why a number is not to be trusted that was told for another parameter's class, which may not be the true one."""
+    answer = answers.get(name)
+    other = answers.get(answer.only[0]) if answer is not None and answer.head.kind == "continuous" else None
+    if other is None or answer.given or not answer.meant:
+        return ""
+    said = header.values.get(other.parameter)
+    if other.strict and (said is None or same(other.parameter, said, other.value)):
+        return ""
+    label, word = BY_NAME[other.parameter].label.lower(), text_of(other.parameter, other.value)
+    return f"Told as of a {label} {word}, which the image shows, but is not sure of or the header contradicts."
 
 
 def _row(
@@ -105,6 +120,8 @@ def _row(
         interval=asked_of,
         among=answer.classes if answer.strict else (),
     )
+    if asked.doubted and verdict in ("agree", "disagree"):
+        verdict = "unsure"
     low, high = interval or (None, None)
     return row | {"predicted": shown(parameter.name, answer.value), "low": low, "high": high, "verdict": verdict}
 
@@ -127,6 +144,8 @@ def _notes(parameter: Parameter, answer: Answer, asked: Asked) -> list[str]:
         return [*notes, f"The network learned it only where {BY_NAME[other].label.lower()} is {' or '.join(words)}."]
     if answer.given:
         notes.append(f"Told as of a sequence {answer.given}, which the header says.")
+    if asked.doubted:
+        notes.append(asked.doubted)
     if answer.unbounded:
         notes.append("No interval: too few series for this level in the calibration.")
     if _cannot_be(answer):
@@ -135,7 +154,7 @@ def _notes(parameter: Parameter, answer: Answer, asked: Asked) -> list[str]:
         likely = text_of(parameter.name, answer.value)
         notes.append(f"Not sure enough: the likeliest value, {likely}, has a probability of {answer.probability:.2f}.")
     if not answer.strict:
-        notes.append("No value is as likely as the true one usually is: the set at this level would be empty.")
+        notes.append("It is less sure than it usually is of the true value: the set at this level would be empty.")
     if answer.agreement < _FEW_AGREE and len(answer.slices) > 1:
         notes.append(f"Slices differ: {answer.agreement:.0%} of them say the same.")
     return notes

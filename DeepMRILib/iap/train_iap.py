@@ -67,7 +67,7 @@ def trained(
         device=device,
         seconds={"train": max(time.perf_counter() - started, sum(epoch.seconds for epoch in done.history))},
         inputs={"slices": len(found), "unread": len(unread), "plan": [str(one) for one in plan]},
-        notes=(*found.notes, *_notes(options)),
+        notes=(*(f"Of its training: {note}" for note in found.notes), *_notes(options)),
     )
     state = {NETWORK + name: value.numpy(force=True) for name, value in network.state_dict().items()}
     return TrainedModel(

@@ -97,7 +97,8 @@ def compare(
     3. ``unseen class``: the header's value is none of the model's classes, so the answer cannot be right.
     4. ``unsure``: the answer's probability is below ``abstain``; or it is below one half (``LIKELY``), so that the
        other classes together are likelier, and no set settles it: there is none, or it holds the header's class and
-       others. A likeliest class of 30 % is no agreement, even where it is the header's.
+       others. A likeliest class of 30 % is no agreement, even where it is the header's. So is a set of all classes,
+       which rules nothing out.
     5. ``agree``: the answer is the header's value within the tolerances of ``parameters``.
     6. of numbers with an interval: ``agree`` when the header's value lies in it, as the image is then consistent with
        the header at the interval's level, though it may not show the value to 5 %; but ``unsure`` when the interval is
@@ -125,6 +126,8 @@ def compare(
     if classes and not any(same(parameter, header_value, one) for one in classes):
         return "unseen class"
     if probability is not None and (probability < abstain or _is_open(parameter, header_value, probability, among)):
+        return "unsure"
+    if len(among) == len(classes) > 1:
         return "unsure"
     if same(parameter, header_value, predicted):
         return "agree"

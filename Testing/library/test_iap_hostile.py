@@ -206,3 +206,21 @@ def test_a_few_pixels_are_no_image(shape: tuple[int, int], tmp_path: Path) -> No
     with pytest.raises(InputError, match=f"The slices have {shape[0]} x {shape[1]} pixels: that is no image"):
         iap.predict(path, HalvesModel())
     assert row_of(iap.predict(path), "echo_time")["header"] == 20
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"mean": "x"}, {"deviation": 0}, {"deviation": -1.0}, {"mean": float("nan")}, {"logarithm": "no"}, {"kind": "x"},
+     {"only": ["echo_time", ["3"]]}, {"only": ["sequence", []]}, {"only": ["colour", ["red"]]}],
+)  # fmt: skip
+def test_a_damaged_head_is_refused(change: dict) -> None:
+    head = {"parameter": "echo_time", "kind": "continuous", "start": 0, "stop": 2}
+    assert iap.Layout.from_json([head]).outputs == 2
+    with pytest.raises(InputError, match="echo_time"):
+        iap.Layout.from_json([{**head, **change}])
+
+
+def test_a_class_that_stands_twice_is_refused() -> None:
+    head = {"parameter": "manufacturer", "kind": "categorical", "start": 0, "stop": 2, "classes": ["A", "A"]}
+    with pytest.raises(InputError, match="twice"):
+        iap.Layout.from_json([head])

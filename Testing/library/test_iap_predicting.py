@@ -142,6 +142,9 @@ def test_one_slice_is_said_to_be_one(model, siemens, tmp_path):
     assert any("one slice" in note for note in result.provenance.notes)
 
 
+DOUBTED = "Told as of a sequence SE, which the image shows, but is not sure of or the header contradicts."
+
+
 class Sequences(HalvesModel):
     """The brighter left half is a spin echo's; each sequence has echo times of its own."""
 
@@ -162,9 +165,10 @@ class Sequences(HalvesModel):
 @pytest.mark.parametrize(
     ("sidecar", "source", "value", "note"),
     [
-        ({"ScanningSequence": "GR"}, "image", 80.0, ""),
+        ({"ScanningSequence": "GR"}, "image", 80.0, DOUBTED),
+        ({"ScanningSequence": "SE"}, "image", 80.0, ""),
         ({"ScanningSequence": "GR"}, "header", 5.0, "Told as of a sequence GR, which the header says."),
-        ({"ScanningSequence": "EP"}, "header", 80.0, ""),
+        ({"ScanningSequence": "EP"}, "header", 80.0, DOUBTED),
         ({}, "header", 80.0, ""),
     ],
 )
@@ -174,6 +178,13 @@ def test_the_headers_sequence_may_decide_for_which_one_times_are_told(siemens, t
     assert row_of(result, "sequence")["predicted"] == "SE"
     echo = row_of(result, "echo_time")
     assert (echo["predicted"], echo["note"]) == (value, note)
+
+
+def test_a_time_of_another_sequence_than_the_headers_neither_agrees_nor_disagrees(siemens, tmp_path):
+    for sequence, verdict in (("SE", "disagree"), ("GR", "unsure")):
+        sidecar = json.dumps({"Modality": "MR", "ScanningSequence": sequence, "EchoTime": 0.5})
+        path = write_nifti(tmp_path, sequence, siemens, sidecar)
+        assert row_of(iap.predict(path, Sequences()), "echo_time")["verdict"] == verdict
 
 
 def test_a_number_with_too_few_series_for_an_interval_rules_nothing_out(model, siemens, tmp_path):
