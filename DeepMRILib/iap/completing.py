@@ -256,8 +256,9 @@ def _notes(cohort: Sequence[Member], written: Sequence[Mapping[str, Any]], model
         notes.append(
             f"{outside} of {len(cohort)} series are unlike those that the network was trained on, and were left alone."
         )
-    if len(written) < len(cohort):
-        lacking = len(cohort) - len(written)
-        have = "has" if lacking == 1 else "have"
-        notes.append(f"{lacking} series {have} no new sidecar: there was nothing to fill in.")
+    if (rest := len(cohort) - len(written) - outside) > 0:
+        have = "has" if rest == 1 else "have"
+        notes.append(
+            f"{rest} other series {have} no new sidecar: nothing was missing, or the network was not sure enough of it."
+        )
     return tuple(dict.fromkeys(notes))
