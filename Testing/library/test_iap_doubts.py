@@ -6,20 +6,9 @@ import json
 
 import numpy as np
 import pytest
-from iap_models import HalvesModel, halves, row_of, write_nifti
+from iap_models import HalvesModel, row_of, siemens_slices, write_nifti
 
 from DeepMRILib import iap
-
-
-@pytest.fixture
-def model() -> HalvesModel:
-    return HalvesModel()
-
-
-@pytest.fixture
-def siemens() -> list:
-    return [halves(0.3 + 0.02 * number, 20 + 0.1 * number) for number in range(10)]
-
 
 DOUBTED = "Told as of a sequence SE, which the image shows, but is not sure of or the header contradicts."
 
@@ -51,25 +40,26 @@ class Sequences(HalvesModel):
         ({}, "header", 80.0, ""),
     ],
 )
-def test_the_headers_sequence_may_decide_for_which_one_times_are_told(siemens, tmp_path, sidecar, source, value, note):
-    path = write_nifti(tmp_path, "scan", siemens, json.dumps({"Modality": "MR", **sidecar}))
+def test_the_headers_sequence_may_decide_for_which_one_times_are_told(tmp_path, sidecar, source, value, note):
+    path = write_nifti(tmp_path, "scan", siemens_slices(), json.dumps({"Modality": "MR", **sidecar}))
     result = iap.predict(path, Sequences(), iap.PredictOptions(sequence=source))
     assert row_of(result, "sequence")["predicted"] == "SE"
     echo = row_of(result, "echo_time")
     assert (echo["predicted"], echo["note"]) == (value, note)
 
 
-def test_a_time_of_another_sequence_than_the_headers_neither_agrees_nor_disagrees(siemens, tmp_path):
+def test_a_time_of_another_sequence_than_the_headers_neither_agrees_nor_disagrees(tmp_path):
     for sequence, verdict in (("SE", "disagree"), ("GR", "unsure")):
         sidecar = json.dumps({"Modality": "MR", "ScanningSequence": sequence, "EchoTime": 0.5})
-        path = write_nifti(tmp_path, sequence, siemens, sidecar)
+        path = write_nifti(tmp_path, sequence, siemens_slices(), sidecar)
         assert row_of(iap.predict(path, Sequences()), "echo_time")["verdict"] == verdict
 
 
-def test_a_number_with_too_few_series_for_an_interval_rules_nothing_out(model, siemens, tmp_path):
+def test_a_number_with_too_few_series_for_an_interval_rules_nothing_out(tmp_path):
+    model = HalvesModel()
     heads = {head.name: iap.HeadCalibration(1.0, (0.1, 0.2)) for head in model.layout.heads}
     model.calibration = iap.Calibration(heads, model.calibration.outside, 2)
-    path = write_nifti(tmp_path, "scan", siemens, json.dumps({"Modality": "MR", "EchoTime": 0.5}))
+    path = write_nifti(tmp_path, "scan", siemens_slices(), json.dumps({"Modality": "MR", "EchoTime": 0.5}))
     echo = row_of(iap.predict(path, model), "echo_time")
     assert (echo["verdict"], echo["low"], echo["high"]) == ("unsure", None, None)
     assert "too few series" in echo["note"]
@@ -84,12 +74,12 @@ class Torn(HalvesModel):
         return found
 
 
-def test_a_class_whose_set_is_empty_neither_agrees_nor_disagrees(siemens, tmp_path):
+def test_a_class_whose_set_is_empty_neither_agrees_nor_disagrees(tmp_path):
     model = Torn()
     heads = {head.name: iap.HeadCalibration(1.0, (0.01,) * 60) for head in model.layout.heads}
     model.calibration = iap.Calibration(heads, model.calibration.outside, 60)
     for name in ("GE", "Siemens", "Philips"):
-        path = write_nifti(tmp_path, name, siemens, json.dumps({"Modality": "MR", "Manufacturer": name}))
+        path = write_nifti(tmp_path, name, siemens_slices(), json.dumps({"Modality": "MR", "Manufacturer": name}))
         vendor = row_of(iap.predict(path, model), "manufacturer")
         assert vendor["probability"] < 0.5
         assert vendor["verdict"] == "unsure"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from iap_models import HalvesModel, halves, row_of, volume_of, write_nifti
+from iap_models import HalvesModel, halves, row_of, siemens_slices, volume_of, write_nifti
 
 from DeepMRILib import iap
 from DeepMRILib.errors import Cancelled, InputError
@@ -26,7 +26,7 @@ def model() -> HalvesModel:
 
 @pytest.fixture
 def siemens() -> list:
-    return [halves(0.3 + 0.02 * number, 20 + 0.1 * number) for number in range(10)]
+    return siemens_slices()
 
 
 def states(result: iap.IAPResult) -> dict[str, str]:
